@@ -1,0 +1,1 @@
+"""`make up` without containers: engines, migrations, services, demo; and their orderly end."""
