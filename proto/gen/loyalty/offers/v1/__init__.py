@@ -1,0 +1,1 @@
+"""Generated from the contracts below `proto/`; never edited."""
