@@ -1,0 +1,1 @@
+"""The platform's services and the plumbing they stand on."""

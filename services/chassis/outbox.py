@@ -1,0 +1,77 @@
+"""Events on their way out: written in the caller's transaction, published later by the relay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from services.chassis import context
+from services.chassis.postgres import Connection
+
+CHANNEL = "outbox"
+
+_APPEND = """
+WITH appended AS (
+    INSERT INTO outbox
+        (event_id, chain_id, topic, key, type, subject, payload, request_id, occurred_at)
+    SELECT event_id, chain_id, topic, key, type, subject, payload, $9, occurred_at
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
+                $7::bytea[], $8::timestamptz[])
+         WITH ORDINALITY AS event
+         (event_id, chain_id, topic, key, type, subject, payload, occurred_at, place)
+    ORDER BY place
+)
+SELECT pg_notify('outbox', '')
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxEvent:
+    """A fact for others. `key` is the aggregate's id: events of one key stay in order.
+
+    A payload of None is a tombstone.
+    """
+
+    topic: str
+    key: str
+    type: str
+    chain_id: UUID
+    subject: str
+    payload: bytes | None
+    occurred_at: datetime
+    id: UUID = field(default_factory=uuid4)
+
+
+async def append(conn: Connection, events: Sequence[OutboxEvent]) -> None:
+    """Write events in the caller's transaction; they leave the house once it has committed.
+
+    Call it after locking the aggregate that the key names, for that lock is what puts the events
+    of one key in order. Any number of events is one statement.
+    """
+    if not events:
+        return
+    await conn.execute(
+        _APPEND,
+        [event.id for event in events],
+        [event.chain_id for event in events],
+        [event.topic for event in events],
+        [event.key for event in events],
+        [event.type for event in events],
+        [event.subject for event in events],
+        [event.payload for event in events],
+        [event.occurred_at for event in events],
+        context.request_id(),
+    )
+
+
+async def forget(conn: Connection, *, chain_id: UUID, topic: str, key: str) -> int:
+    """Erase every kept event of one key, so that a replay cannot bring back what was erased.
+
+    Append the tombstone after it, in the same transaction. Returns how many rows went.
+    """
+    status = await conn.execute(
+        "DELETE FROM outbox WHERE chain_id = $1 AND topic = $2 AND key = $3", chain_id, topic, key
+    )
+    return int(status.rpartition(" ")[2])
