@@ -1,0 +1,5 @@
+"""The counter screen at /t."""
+
+from fastapi import APIRouter
+
+router = APIRouter(include_in_schema=False)
