@@ -11,26 +11,16 @@ import json
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy.local import databases, ports, postgres_server, processes, redis_server
+from deploy.local import databases, kafka_servers, ports, postgres_server, processes, redis_server
 from deploy.local.databases import DatabaseUrls
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "meche-test-"
 RUN_VARIABLE = "MECHE_TEST_RUN"
-TOPIC_PARTITIONS = 3
-TOPICS = (
-    "loyalty.enrollment.v1",
-    "loyalty.enrollment.contact.v1",
-    "loyalty.points.v1",
-    "loyalty.rewards.v1",
-    "loyalty.offers.v1",
-    "loyalty.messaging.v1",
-)
 
 
 def open_run() -> Path:
@@ -109,7 +99,7 @@ class Postgres:
         both = await databases.prepare(
             self.admin_url, service, password=self._password, database=template
         )
-        await migrate(both.owner_url, service)
+        await migrate(both.owner_url, service, quiet=True)
 
 
 def start_postgres(folder: Path) -> Postgres:
@@ -176,24 +166,9 @@ class Broker(Server):
 
     @property
     def bootstrap(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return kafka_servers.bootstrap(self.port)
 
     def start(self) -> None:
-        log = self.folder / "logs" / "kafka.log"
-        topics = [f"--topic={name}:{TOPIC_PARTITIONS}" for name in TOPICS]
-        command = [sys.executable, "-m", "deploy.local.broker", f"--port={self.port}", *topics]
-        process = processes.spawn(
-            command,
-            name="kafka",
-            folder=self.folder / "run",
-            log=log,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            cwd=ROOT,
-            port=self.port,
+        kafka_servers.start_embedded(
+            run=self.folder / "run", log=self.folder / "logs" / "kafka.log", port=self.port
         )
-
-        def settled() -> bool:
-            return process.poll() is not None or not ports.is_free(self.port)
-
-        if not processes.wait_until(settled, seconds=20) or process.poll() is not None:
-            raise processes.StartFailed(f"the broker did not start:\n{processes.tail(log)}")

@@ -45,6 +45,10 @@ class PortBook:
             self.renew(name)
         return self._ports[name]
 
+    def find(self, name: str) -> int | None:
+        """The port of a name if it has one."""
+        return self._ports.get(name)
+
     def renew(self, name: str) -> int:
         """Another port for a name whose old one somebody else has taken."""
         self._ports[name] = free_port(set(self._ports.values()))

@@ -1,0 +1,1 @@
+"""What `make` needs besides starting the platform: its environment and its checks."""
