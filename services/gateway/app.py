@@ -1,0 +1,183 @@
+"""The application: every router, what each request passes through, and how refusals are told."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from redis.asyncio import Redis
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import RedirectResponse, Response
+
+from services.chassis.clock import Clock
+from services.chassis.errors import RateLimited, RemoteRefusal, Unavailable
+from services.chassis.signing import Sealer, Signer
+from services.gateway import (
+    admin,
+    errors,
+    front,
+    member,
+    metrics,
+    openapi,
+    operator,
+    pos,
+    sandbox,
+    tablet,
+    validation,
+)
+from services.gateway.auth import Authenticator, SignInNeeded, wants_page
+from services.gateway.clients import Clients
+from services.gateway.countdown import Countdowns
+from services.gateway.deps import Chains, Deps
+from services.gateway.errors import ApiError
+from services.gateway.limits import Limits
+from services.gateway.live import LiveHub
+from services.gateway.middleware import BodyLimit, RequestEnvelope, SameSite
+from services.gateway.settings import Settings
+from services.gateway.web import assets, i18n, render
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    pos.router,
+    operator.router,
+    sandbox.router,
+    openapi.router,
+    front.router,
+    assets.router,
+    member.router,
+    tablet.router,
+    admin.router,
+)
+
+_BY_HTTP_STATUS: Final = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHORIZED",
+    403: "FORBIDDEN",
+    404: "PAGE_NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "REQUEST_ENTITY_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+}
+
+
+def open_deps(settings: Settings, redis: Redis, clock: Clock) -> Deps:
+    """Everything that routes need; connects to nothing before the first use."""
+    secret = settings.secret_key.get_secret_value()
+    clients = Clients.connect(settings)
+    live = LiveHub(redis)
+    return Deps(
+        settings=settings,
+        clients=clients,
+        authenticator=Authenticator(clients, live),
+        limits=Limits(
+            redis,
+            secret=secret,
+            api_requests_per_second=settings.api_requests_per_second_max,
+            trusted=settings.proxy_networks,
+        ),
+        live=live,
+        countdowns=Countdowns(redis, clients),
+        chains=Chains(clients),
+        redis=redis,
+        clock=clock,
+        signer=lambda purpose: Signer(secret, purpose),
+        sealer=lambda purpose: Sealer(secret, purpose),
+    )
+
+
+def create_app(deps: Deps) -> FastAPI:
+    """The ASGI application over these dependencies."""
+    strict_transport = deps.settings.is_https and deps.settings.environment == "production"
+    app = FastAPI(
+        title="Mèche",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(RequestEnvelope, respond=respond, strict_transport=strict_transport),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=6),
+            Middleware(BodyLimit, respond=respond),
+            Middleware(SameSite, respond=respond),
+        ],
+    )
+    app.state.deps = deps
+    for router in ROUTERS:
+        app.include_router(router)
+    for refusal in (ApiError, RemoteRefusal, RateLimited, Unavailable):
+        app.add_exception_handler(refusal, _refused)
+    app.add_exception_handler(HTTPException, _http_refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(SignInNeeded, _sign_in)
+    return app
+
+
+async def respond(request: Request, error: ApiError) -> Response:
+    """Tell a refusal: a page in the visitor's language, or Square's error body."""
+    metrics.HTTP_REFUSALS_TOTAL.labels(error.code).inc()
+    if not wants_page(request):
+        return errors.answer(request, [error])
+    language = i18n.language_of(request)
+    response = render.page(
+        request,
+        "layout/problem.html",
+        status=error.status,
+        language=language,
+        title=_TITLES[language].get(error.status, _TITLES[language][400]),
+        text=error.told(language),
+        links=[],
+    )
+    if error.retry_after_seconds:
+        response.headers["retry-after"] = str(error.retry_after_seconds)
+    return response
+
+
+_TITLES: Final = {
+    "fr": {
+        400: "Cette demande n’a pas abouti",
+        401: "Connexion nécessaire",
+        403: "Accès refusé",
+        404: "Page introuvable",
+        429: "Un instant, s’il vous plaît",
+        500: "Un problème de notre côté",
+        503: "Un instant, s’il vous plaît",
+    },
+    "en": {
+        400: "This request did not work",
+        401: "Please sign in",
+        403: "Not allowed",
+        404: "Page not found",
+        429: "One moment, please",
+        500: "A problem on our side",
+        503: "One moment, please",
+    },
+}
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return await respond(request, errors.from_exception(error))
+
+
+async def _http_refused(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    told = ApiError.of(_BY_HTTP_STATUS.get(status, "INTERNAL_SERVER_ERROR"))
+    response = await respond(request, told)
+    allowed = getattr(error, "headers", None) or {}
+    response.headers.update({name: value for name, value in allowed.items() if name == "Allow"})
+    return response
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    findings = error.errors() if isinstance(error, RequestValidationError) else []
+    told = validation.errors_of(findings)
+    if wants_page(request):
+        return await respond(request, told[0])
+    metrics.HTTP_REFUSALS_TOTAL.labels(told[0].code).inc()
+    return errors.answer(request, told)
+
+
+async def _sign_in(_request: Request, error: Exception) -> Response:
+    location = error.location if isinstance(error, SignInNeeded) else "/signin"
+    return RedirectResponse(location, status_code=303)

@@ -1,0 +1,209 @@
+"""What every request passes through, as plain ASGI: id, metrics, headers, body limit, same site."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.chassis import context
+from services.gateway import metrics
+from services.gateway.errors import ApiError
+
+log = structlog.get_logger(__name__)
+
+BODY_BYTES_MAX = 1024 * 1024
+# A body of a megabyte over a slow phone; longer is somebody who holds a connection.
+BODY_SECONDS_MAX = 20.0
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_SECURITY_HEADERS: Final = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
+    "cross-origin-opener-policy": "same-origin",
+    "x-frame-options": "DENY",
+}
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+Respond = Callable[[Request, ApiError], Awaitable[Response]]
+
+
+class RequestEnvelope:
+    """Gives each request its id, security headers, metrics and, at the worst, an honest 500."""
+
+    def __init__(self, app: ASGIApp, *, respond: Respond, strict_transport: bool) -> None:
+        self._app = app
+        self._respond = respond
+        self._headers = dict(_SECURITY_HEADERS)
+        if strict_transport:
+            self._headers["strict-transport-security"] = "max-age=31536000"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        offered = Headers(scope=scope).get("x-request-id")
+        request_id = context.accepted_request_id(offered)
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 500
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status, started
+            if message["type"] == "http.response.start":
+                status, started = message["status"], True
+                self._add_headers(MutableHeaders(scope=message), scope, request_id)
+            await send(message)
+
+        begun = time.perf_counter()
+        metrics.HTTP_IN_FLIGHT.inc()
+        try:
+            with context.bind(request_id=request_id):
+                try:
+                    await self._app(scope, receive, send_with_headers)
+                except Exception as error:
+                    log.exception("request_failed", route=_route(scope), fault=type(error).__name__)
+                    if not started:
+                        broken = ApiError.of("INTERNAL_SERVER_ERROR")
+                        response = await self._respond(Request(scope), broken)
+                        await response(scope, receive, send_with_headers)
+        finally:
+            metrics.HTTP_IN_FLIGHT.dec()
+            metrics.HTTP_REQUEST_SECONDS.labels(
+                _method(scope), _route(scope), f"{status // 100}xx"
+            ).observe(time.perf_counter() - begun)
+
+    def _add_headers(self, headers: MutableHeaders, scope: Scope, request_id: str) -> None:
+        # `request-id` for people, `request_id` for clients that were written for Square.
+        headers["request-id"] = request_id
+        headers["request_id"] = request_id
+        for name, value in self._headers.items():
+            headers.setdefault(name, value)
+        allowance = scope["state"].get("rate_limit")
+        if allowance is not None:
+            headers["ratelimit-limit"] = str(allowance.limit)
+            headers["ratelimit-remaining"] = str(allowance.remaining)
+            headers["ratelimit-reset"] = str(allowance.reset_seconds)
+
+
+def _route(scope: Scope) -> str:
+    """The route's template, never the path: paths hold ids."""
+    return str(getattr(scope.get("route"), "path", "none"))
+
+
+def _method(scope: Scope) -> str:
+    method = str(scope["method"])
+    known = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
+    return method if method in known else "OTHER"
+
+
+class BodyLimit:
+    """Reads the whole body before the route does, up to a megabyte and within its time."""
+
+    def __init__(self, app: ASGIApp, *, respond: Respond) -> None:
+        self._app = app
+        self._respond = respond
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a request whose body is small enough; refuse the others with 413 or 408."""
+        if scope["type"] != "http" or scope["method"] in _READING:
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        too_large = ApiError.of(
+            "REQUEST_ENTITY_TOO_LARGE", params={"bytes_max": str(BODY_BYTES_MAX)}
+        )
+        try:
+            if declared.isdigit() and int(declared[:20]) > BODY_BYTES_MAX:
+                raise too_large
+            async with asyncio.timeout(BODY_SECONDS_MAX):
+                body = await self._read(receive, too_large)
+        except ApiError as error:
+            await self._refuse(error, scope, receive, send)
+            return
+        except TimeoutError:
+            await self._refuse(ApiError.of("REQUEST_TIMEOUT"), scope, receive, send)
+            return
+        if body is None:
+            return
+        replayed = False
+
+        async def receive_body() -> Message:
+            nonlocal replayed
+            if replayed:
+                return await receive()
+            replayed = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, receive_body, send)
+
+    async def _read(self, receive: Receive, too_large: ApiError) -> bytes | None:
+        """The body, or None when the caller has gone."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            part = message.get("body", b"")
+            size += len(part)
+            if size > BODY_BYTES_MAX:
+                raise too_large
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+    async def _refuse(self, error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._respond(Request(scope), error)
+        # The rest of the body stays unread, so the connection cannot serve another request.
+        response.headers["connection"] = "close"
+        await response(scope, receive, send)
+
+
+class SameSite:
+    """Refuses a change that another site makes a browser send with our cookies.
+
+    Cookies are SameSite=Lax already; this holds for browsers and subdomains where that does not.
+    """
+
+    def __init__(self, app: ASGIApp, *, respond: Respond) -> None:
+        self._app = app
+        self._respond = respond
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on reads, requests without cookies and requests from our own pages."""
+        if scope["type"] == "http" and scope["method"] not in _READING:
+            headers = Headers(scope=scope)
+            if "cookie" in headers and not _is_same_site(headers):
+                response = await self._respond(Request(scope), ApiError.of("CROSS_SITE"))
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _is_same_site(headers: Headers) -> bool:
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    source = headers.get("origin") or headers.get("referer")
+    if not source:
+        return False
+    try:
+        netloc = urlsplit(source).netloc
+    except ValueError:
+        return False
+    return bool(netloc) and netloc.lower() == headers.get("host", "").lower()
