@@ -22,6 +22,15 @@ CREATE INDEX outbox_unpublished_idx ON outbox (id) WHERE published_at IS NULL;
 CREATE INDEX outbox_published_at_idx ON outbox (published_at) WHERE published_at IS NOT NULL;
 CREATE INDEX outbox_chain_id_topic_key_idx ON outbox (chain_id, topic, key);
 
+-- For each partition that this service publishes to: the offset after its last event.
+CREATE TABLE published_position (
+    topic         text        NOT NULL,
+    partition     integer     NOT NULL,
+    next_offset   bigint      NOT NULL,
+    updated_at    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (topic, partition)
+);
+
 -- Events of others whose effect is applied.
 CREATE TABLE inbox (
     chain_id      uuid        NOT NULL,
@@ -38,8 +47,6 @@ CREATE TABLE consumer_position (
     topic         text        NOT NULL,
     partition     integer     NOT NULL,
     next_offset   bigint      NOT NULL,
-    gaps          bigint      NOT NULL DEFAULT 0,
-    gap_at        timestamptz,
     updated_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (consumer, topic, partition)
 );
