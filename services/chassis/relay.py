@@ -1,0 +1,291 @@
+"""The one relay of a service: publishes the outbox in order, however often it is interrupted.
+
+What was published but not marked when the process died is published again; consumers drop it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.chassis import outbox, replay
+from services.chassis.errors import Unavailable
+from services.chassis.metrics import (
+    OUTBOX_OLDEST_UNPUBLISHED_SECONDS,
+    OUTBOX_PUBLISHED_TOTAL,
+    OUTBOX_REPLAYS_TOTAL,
+    OUTBOX_UNPUBLISHED,
+)
+from services.chassis.postgres import LOST_CONNECTION, TOO_BUSY, Pool, connect
+
+log = structlog.get_logger(__name__)
+
+BATCH_SIZE_MAX = 1_000
+POLL_SECONDS = 1.0
+RETRY_SECONDS_MIN = 0.2
+RETRY_SECONDS_MAX = 5.0
+# Beyond this the producer is given up and rebuilt, and the batch is sent again.
+SEND_TIMEOUT_SECONDS = 20.0
+QUERY_TIMEOUT_SECONDS = 15.0
+FLUSH_TIMEOUT_SECONDS = 5.0
+# Any fixed number of our own; advisory locks are per database, hence per service.
+ADVISORY_LOCK = 0x6D656368655F6F75
+COUNTED_MAX = 100_000
+
+_READ = """
+SELECT id, event_id, chain_id, topic, key, type, subject, payload, request_id, occurred_at
+FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT $1
+"""
+_MARK = """
+WITH marked AS (
+    UPDATE outbox
+    SET published_at = now(), partition = sent.partition, partition_offset = sent.place
+    FROM unnest($1::bigint[], $2::integer[], $3::bigint[]) AS sent (id, partition, place)
+    WHERE outbox.id = sent.id
+)
+INSERT INTO published_position (topic, partition, next_offset)
+SELECT topic, partition, next_offset
+FROM unnest($4::text[], $5::integer[], $6::bigint[]) AS last (topic, partition, next_offset)
+ORDER BY topic, partition
+ON CONFLICT (topic, partition)
+    DO UPDATE SET next_offset = excluded.next_offset, updated_at = now()
+"""
+_BACKLOG = """
+SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(recorded_at)), 0) AS age
+FROM (SELECT recorded_at FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT $1) AS oldest
+"""
+
+_TROUBLE: tuple[type[Exception], ...] = (
+    KafkaError,
+    Unavailable,
+    asyncpg.PostgresError,
+    *LOST_CONNECTION,
+    *TOO_BUSY,
+)
+_WISH_TROUBLE: tuple[type[Exception], ...] = (RedisError, *_TROUBLE)
+
+
+class Relay:
+    """Publishes what `outbox.append` wrote; of several replicas the one with the lock works."""
+
+    def __init__(
+        self, *, service: str, database_url: str, pool: Pool, bootstrap: str, redis: Redis | None
+    ) -> None:
+        self._service = service
+        self._database_url = database_url
+        self._pool = pool
+        self._bootstrap = bootstrap
+        self._redis = redis
+        self._stopping = asyncio.Event()
+        self._wake = asyncio.Event()
+        self.leading = False
+
+    def stop(self) -> None:
+        """Publish what is there and end."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Publish until stopped; outlives the loss of broker, database and lock."""
+        async with asyncio.TaskGroup() as roles:
+            watching = [roles.create_task(self._observe())]
+            if self._redis is not None:
+                watching.append(roles.create_task(self._obey_wishes(self._redis)))
+            await self._keep_publishing()
+            for role in watching:
+                role.cancel()
+
+    async def _keep_publishing(self) -> None:
+        delay = RETRY_SECONDS_MIN
+        while not self._stopping.is_set():
+            started = asyncio.get_running_loop().time()
+            try:
+                await self._term()
+            except _TROUBLE as error:
+                if asyncio.get_running_loop().time() - started > RETRY_SECONDS_MAX:
+                    delay = RETRY_SECONDS_MIN
+                log.warning("relay_interrupted", fault=type(error).__name__, retry_seconds=delay)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), delay)
+                delay = min(delay * 2, RETRY_SECONDS_MAX)
+
+    async def _term(self) -> None:
+        """One term of office: from taking the lock to losing it, the broker or the database.
+
+        All statements run on the connection that holds the lock, so that a relay which has lost
+        its lock without knowing it cannot read or mark anything.
+        """
+        conn = await connect(self._database_url, name=f"{self._service} relay")
+        try:
+            if not await self._take_office(conn):
+                return
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                client_id=f"{self._service}.relay",
+                acks="all",
+                enable_idempotence=True,
+                max_batch_size=256 * 1024,
+                request_timeout_ms=15_000,
+                retry_backoff_ms=100,
+            )
+            try:
+                await producer.start()
+                self.leading = True
+                await self._publish_until_stopped(conn, producer)
+            finally:
+                self.leading = False
+                await _close(producer)
+        finally:
+            with contextlib.suppress(*LOST_CONNECTION):
+                await conn.close(timeout=2)
+
+    async def _take_office(self, conn: asyncpg.Connection[asyncpg.Record]) -> bool:
+        """Wait for the lock; False when told to stop before it came."""
+        while not self._stopping.is_set():
+            if await conn.fetchval("SELECT pg_try_advisory_lock($1)", ADVISORY_LOCK):
+                await conn.add_listener(outbox.CHANNEL, self._heard)
+                return True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), POLL_SECONDS)
+        return False
+
+    def _heard(self, *_: object) -> None:
+        self._wake.set()
+
+    async def _publish_until_stopped(
+        self, conn: asyncpg.Connection[asyncpg.Record], producer: AIOKafkaProducer
+    ) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            if await self._publish_batch(conn, producer) == BATCH_SIZE_MAX:
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+        async with asyncio.timeout(FLUSH_TIMEOUT_SECONDS):
+            while await self._publish_batch(conn, producer):
+                pass
+
+    async def _publish_batch(
+        self, conn: asyncpg.Connection[asyncpg.Record], producer: AIOKafkaProducer
+    ) -> int:
+        """Send the oldest events and mark what arrived; returns how many were read.
+
+        Of a batch that failed in part, an event is marked only when all earlier ones of its key
+        arrived, so that the next round sends the rest in order. Raises the first failure.
+        """
+        rows = await conn.fetch(_READ, BATCH_SIZE_MAX, timeout=QUERY_TIMEOUT_SECONDS)
+        if not rows:
+            return 0
+        async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+            sent = [
+                await producer.send(
+                    row["topic"],
+                    value=row["payload"],
+                    key=row["key"].encode(),
+                    headers=self._headers(row),
+                )
+                for row in rows
+            ]
+            outcomes = await asyncio.gather(*sent, return_exceptions=True)
+        failure = await self._mark(conn, rows, outcomes)
+        if failure is not None:
+            raise failure
+        return len(rows)
+
+    def _headers(self, row: asyncpg.Record) -> list[tuple[str, bytes]]:
+        return [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", str(row["event_id"]).encode()),
+            ("ce_type", row["type"].encode()),
+            ("ce_source", self._service.encode()),
+            ("ce_time", row["occurred_at"].isoformat().encode()),
+            ("ce_subject", row["subject"].encode()),
+            ("ce_chainid", str(row["chain_id"]).encode()),
+            ("content-type", b"application/protobuf"),
+            ("request_id", row["request_id"].encode()),
+        ]
+
+    async def _mark(
+        self,
+        conn: asyncpg.Connection[asyncpg.Record],
+        rows: Sequence[asyncpg.Record],
+        outcomes: Sequence[Any],
+    ) -> BaseException | None:
+        failure: BaseException | None = None
+        broken: set[tuple[str, str]] = set()
+        ids: list[int] = []
+        partitions: list[int] = []
+        offsets: list[int] = []
+        positions: dict[tuple[str, int], int] = {}
+        for row, outcome in zip(rows, outcomes, strict=True):
+            name = (row["topic"], row["key"])
+            if isinstance(outcome, BaseException):
+                failure = failure or outcome
+                broken.add(name)
+            elif name not in broken:
+                ids.append(row["id"])
+                partitions.append(outcome.partition)
+                offsets.append(outcome.offset)
+                positions[(row["topic"], outcome.partition)] = outcome.offset + 1
+                OUTBOX_PUBLISHED_TOTAL.labels(row["topic"]).inc()
+        if ids:
+            await conn.execute(
+                _MARK,
+                ids,
+                partitions,
+                offsets,
+                [topic for topic, _ in positions],
+                [partition for _, partition in positions],
+                list(positions.values()),
+                timeout=QUERY_TIMEOUT_SECONDS,
+            )
+        return failure
+
+    async def _observe(self) -> None:
+        """Keep the backlog gauges true, also while the broker or the lock is out of reach."""
+        while True:
+            with contextlib.suppress(asyncpg.PostgresError, *LOST_CONNECTION):
+                row = await self._pool.fetchrow(_BACKLOG, COUNTED_MAX)
+                if row is not None:
+                    OUTBOX_UNPUBLISHED.set(row["waiting"])
+                    OUTBOX_OLDEST_UNPUBLISHED_SECONDS.set(float(row["age"]))
+            await asyncio.sleep(2 * POLL_SECONDS)
+
+    async def _obey_wishes(self, redis: Redis) -> None:
+        """Replay when a consumer has missed events, at most once in `replay.PAUSE_SECONDS`.
+
+        The wish waits in Redis, so that it outlives a relay that is away.
+        """
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if not self.leading:
+                continue
+            try:
+                wished = await replay.take_wish(redis, source=self._service)
+                if not wished:
+                    continue
+                count = await replay.replay(self._pool, days=replay.KEPT_DAYS)
+            except _WISH_TROUBLE as error:
+                log.warning("replay_not_possible_now", fault=type(error).__name__)
+                continue
+            OUTBOX_REPLAYS_TOTAL.inc()
+            self._wake.set()
+            log.warning("outbox_replayed", events=count)
+
+
+async def _close(producer: AIOKafkaProducer) -> None:
+    """Let go of a producer, also of one whose broker does not answer any more."""
+    try:
+        async with asyncio.timeout(3):
+            await producer.stop()
+    except (TimeoutError, KafkaError, OSError) as error:
+        log.info("producer_left_behind", fault=type(error).__name__)
