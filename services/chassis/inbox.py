@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from services.chassis.postgres import Connection
@@ -23,3 +24,22 @@ async def first_time(conn: Connection, *, chain_id: UUID, consumer: str, event_i
         event_id,
     )
     return found is not None
+
+
+async def first_times(
+    conn: Connection, events: Sequence[tuple[UUID, UUID]], *, consumer: str
+) -> set[UUID]:
+    """The same for many `(chain_id, event_id)` in one statement: ids met for the first time."""
+    rows = await conn.fetch(
+        """
+        INSERT INTO inbox (chain_id, consumer, event_id)
+        SELECT chain_id, $3, event_id
+        FROM unnest($1::uuid[], $2::uuid[]) AS met (chain_id, event_id)
+        ORDER BY chain_id, event_id
+        ON CONFLICT DO NOTHING RETURNING event_id
+        """,
+        [chain_id for chain_id, _ in events],
+        [event_id for _, event_id in events],
+        consumer,
+    )
+    return {row["event_id"] for row in rows}

@@ -1,0 +1,416 @@
+"""The one consumer loop: an effect is applied once, then the offset moves; nothing is skipped.
+
+A crash between the two is a redelivery that the inbox absorbs. Events that can never be applied
+go to the dead letters. Missing events are noticed and the source is asked to publish again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from google.protobuf.message import DecodeError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.chassis import context, dead_letters, inbox, positions, replay
+from services.chassis.errors import Unavailable
+from services.chassis.events import Event, Impossible, Record, header_texts, parse
+from services.chassis.metrics import (
+    CONSUMER_EVENTS_TOTAL,
+    CONSUMER_GAP_TOTAL,
+    CONSUMER_LAG,
+    DEAD_LETTERS_TOTAL,
+)
+from services.chassis.postgres import LOST_CONNECTION, Connection, Pool, in_transaction, is_lost
+
+log = structlog.get_logger(__name__)
+
+Handler: TypeAlias = Callable[[Connection, Event], Awaitable[None]]
+
+_TROUBLE: tuple[type[Exception], ...] = (Unavailable, *LOST_CONNECTION)
+
+# Events of one partition that share a transaction while all goes well.
+BATCH_SIZE_MAX = 100
+POLL_MS = 300
+SESSION_TIMEOUT_MS = 10_000
+HEARTBEAT_MS = 2_000
+RETRY_SECONDS_MIN = 0.2
+RETRY_SECONDS_MAX = 5.0
+# How long a lost database is waited for before the process ends and is started anew.
+TROUBLE_SECONDS_MAX = 60.0
+# A fault that is not the database's may be a passing one; after so many tries it is the event's.
+HANDLER_ATTEMPTS_MAX = 3
+# One bad event is a bad event; so many in a row are a bad release. The process stops and says so.
+DEAD_LETTERS_IN_A_ROW_MAX = 20
+STOP_TIMEOUT_SECONDS = 5.0
+
+
+class TooManyDeadLetters(Exception):
+    """So many events in a row could not be applied that the fault must lie here."""
+
+
+class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Applies the events of some topics, as one named group."""
+
+    def __init__(
+        self,
+        *,
+        group: str,
+        topics: Sequence[str],
+        handlers: Mapping[str, Handler],
+        pool: Pool,
+        bootstrap: str,
+        redis: Redis | None = None,
+        trouble_seconds_max: float = TROUBLE_SECONDS_MAX,
+    ) -> None:
+        self.group = group
+        self._topics = list(topics)
+        self._handlers = dict(handlers)
+        self._pool = pool
+        self._bootstrap = bootstrap
+        self._redis = redis
+        self._trouble_seconds_max = trouble_seconds_max
+        self._stopping = asyncio.Event()
+        # The offset that must come next, for each partition that was taken up.
+        self._expected: dict[TopicPartition, int] = {}
+        self._dead_in_a_row = 0
+        # Sources that still have to be asked for a replay.
+        self._wishes: set[str] = set()
+        self.gaps = 0
+        self.ready = False
+
+    def stop(self) -> None:
+        """Finish the transaction in hand, commit its offset and end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Consume until stopped; a lost broker is waited for and the group joined anew.
+
+        Raises `TooManyDeadLetters`, or `Unavailable` when the database stays away too long.
+        """
+        delay = RETRY_SECONDS_MIN
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            try:
+                await self._session()
+            except (KafkaError, OSError, AssertionError) as error:
+                # aiokafka asserts on answers of a broker that has forgotten what it said before.
+                if time.monotonic() - started > RETRY_SECONDS_MAX:
+                    delay = RETRY_SECONDS_MIN
+                log.warning(
+                    "consumer_interrupted",
+                    group=self.group,
+                    fault=type(error).__name__,
+                    retry_seconds=delay,
+                )
+                await self._pause(delay)
+                delay = min(delay * 2, RETRY_SECONDS_MAX)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    # -- one membership of the group ---------------------------------------------------------
+
+    async def _session(self) -> None:
+        client = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            group_id=self.group,
+            client_id=self.group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            retry_backoff_ms=100,
+            metadata_max_age_ms=10_000,
+        )
+        self._expected.clear()
+        client.subscribe(self._topics, listener=self)
+        try:
+            await client.start()
+            while not self._stopping.is_set():
+                await self._round(client)
+        finally:
+            await _leave(client, self.group)
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        """Whoever takes these partitions up next decides anew where to start."""
+        self._expected.clear()
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        """Partitions are taken up by the loop itself, which may ask the database first."""
+
+    async def _round(self, client: AIOKafkaConsumer) -> None:
+        for partition in client.assignment() - self._expected.keys():
+            await self._take_up(client, partition)
+        if client.assignment():
+            self.ready = True
+        try:
+            batches = await client.getmany(timeout_ms=POLL_MS, max_records=BATCH_SIZE_MAX)
+        except NoOffsetForPartitionError:
+            # The fetcher looked before we had taken the partition up; its place is known by now.
+            return
+        except OffsetOutOfRangeError as error:
+            for partition in error.args[0]:
+                await self._rewind(client, partition, why="out_of_range")
+            return
+        for partition, records in batches.items():
+            if partition in self._expected:
+                await self._consume(client, partition, records)
+        await self._ask_for_replays()
+
+    async def _take_up(self, client: AIOKafkaConsumer, partition: TopicPartition) -> None:
+        """Decide where to start: at the committed offset, unless events would be missed by it.
+
+        A group that the broker does not know starts at the beginning. So does one whose own
+        database knows nothing of the partition; and where the database stands before the broker's
+        offset (a restored backup), the database counts.
+        """
+        committed = await client.committed(partition)
+        beginning = (await client.beginning_offsets([partition]))[partition]
+        stored = (await self._patiently(self._stored_positions)).get(
+            (partition.topic, partition.partition)
+        )
+        if committed is None:
+            start, missed = beginning, stored is not None or beginning > 0
+        elif stored is None:
+            start, missed = beginning, beginning > 0
+        else:
+            start, missed = min(committed, stored), False
+        if start < beginning:
+            start, missed = beginning, True
+        if missed:
+            self._gap(partition, why="taken_up")
+        if stored is None:
+            await self._patiently(lambda: self._write_position(partition, start))
+        client.seek(partition, start)
+        self._expected[partition] = start
+
+    async def _stored_positions(self) -> Mapping[tuple[str, int], int]:
+        return await positions.read(self._pool, consumer=self.group)
+
+    async def _write_position(self, partition: TopicPartition, next_offset: int) -> None:
+        async with self._pool.acquire() as conn:
+            await positions.write(
+                conn,
+                consumer=self.group,
+                topic=partition.topic,
+                partition=partition.partition,
+                next_offset=next_offset,
+            )
+
+    async def _rewind(
+        self, client: AIOKafkaConsumer, partition: TopicPartition, *, why: str
+    ) -> None:
+        """Start a partition again at its beginning: what came before is to be replayed."""
+        beginning = (await client.beginning_offsets([partition]))[partition]
+        self._gap(partition, why=why)
+        client.seek(partition, beginning)
+        self._expected[partition] = beginning
+
+    # -- missing events ----------------------------------------------------------------------
+
+    def _gap(self, partition: TopicPartition, *, why: str) -> None:
+        self.gaps += 1
+        CONSUMER_GAP_TOTAL.labels(self.group).inc()
+        source = partition.topic.split(".")[1] if "." in partition.topic else partition.topic
+        self._wishes.add(source)
+        log.error(
+            "events_missing",
+            group=self.group,
+            topic=partition.topic,
+            partition=partition.partition,
+            why=why,
+        )
+
+    async def _ask_for_replays(self) -> None:
+        """Tell the sources whose events are missing; what cannot be told now is told later."""
+        if self._redis is None:
+            return
+        for source in list(self._wishes):
+            try:
+                await replay.wish(self._redis, source=source, consumer=self.group)
+            except (RedisError, OSError):
+                return
+            self._wishes.discard(source)
+
+    # -- applying ----------------------------------------------------------------------------
+
+    async def _consume(
+        self, client: AIOKafkaConsumer, partition: TopicPartition, records: Sequence[Record]
+    ) -> None:
+        if records[0].offset > self._expected[partition]:
+            self._gap(partition, why="jump")
+        try:
+            await self._patiently(lambda: self._apply_together(records))
+            self._dead_in_a_row = 0
+        except (Unavailable, asyncio.CancelledError):
+            raise
+        except Exception:
+            # One of them is at fault: apply them one by one and find out which.
+            await self._consume_singly(client, partition, records)
+            return
+        await self._advance(client, partition, records[-1].offset + 1)
+
+    async def _consume_singly(
+        self, client: AIOKafkaConsumer, partition: TopicPartition, records: Sequence[Record]
+    ) -> None:
+        following = records[0].offset
+        try:
+            for record in records:
+                following = record.offset + 1
+                await self._patiently(partial(self._apply_alone, record))
+        except TooManyDeadLetters:
+            # The next start goes on behind what is buried, not in front of it.
+            await self._advance(client, partition, following)
+            raise
+        await self._advance(client, partition, following)
+
+    async def _advance(
+        self, client: AIOKafkaConsumer, partition: TopicPartition, following: int
+    ) -> None:
+        """Commit the offset of what is applied."""
+        self._expected[partition] = following
+        await client.commit({partition: following})
+        highwater = client.highwater(partition)
+        if highwater is not None:
+            CONSUMER_LAG.labels(self.group, partition.topic).set(max(0, highwater - following))
+
+    async def _apply_together(self, records: Sequence[Record]) -> None:
+        """Apply a batch in one transaction: all of it or nothing."""
+        events = [parse(record) for record in records]
+        wanted = [event for event in events if event.type in self._handlers]
+
+        async def work(conn: Connection) -> int:
+            fresh = await inbox.first_times(
+                conn, [(event.chain_id, event.id) for event in wanted], consumer=self.group
+            )
+            applied = 0
+            for event in wanted:
+                if event.id in fresh:
+                    # An event may stand twice in a batch after a replay.
+                    fresh.discard(event.id)
+                    await self._handle(conn, event)
+                    applied += 1
+            await self._write_place(conn, records[-1])
+            return applied
+
+        applied = await in_transaction(self._pool, work)
+        self._count("applied", applied)
+        self._count("known", len(wanted) - applied)
+        self._count("ignored", len(events) - len(wanted))
+
+    async def _apply_alone(self, record: Record) -> None:
+        """Apply one event, or keep it as a dead letter."""
+        for attempt in range(1, HANDLER_ATTEMPTS_MAX + 1):
+            try:
+                await self._apply_together([record])
+            except (Impossible, DecodeError) as error:
+                await self._bury(record, str(error) or "unparseable")
+                return
+            except Unavailable:
+                raise
+            except Exception as error:
+                log.warning(
+                    "event_not_applied",
+                    group=self.group,
+                    topic=record.topic,
+                    attempt=attempt,
+                    exc_info=error,
+                )
+                if attempt == HANDLER_ATTEMPTS_MAX:
+                    await self._bury(record, f"its handler failed: {type(error).__name__}")
+                    return
+                await self._pause(RETRY_SECONDS_MIN * attempt)
+            else:
+                self._dead_in_a_row = 0
+                return
+
+    async def _handle(self, conn: Connection, event: Event) -> None:
+        with context.bind(
+            request_id=event.request_id or context.new_request_id(),
+            chain_id=str(event.chain_id),
+            event_id=str(event.id),
+        ):
+            await self._handlers[event.type](conn, event)
+
+    async def _write_place(self, conn: Connection, record: Record) -> None:
+        await positions.write(
+            conn,
+            consumer=self.group,
+            topic=record.topic,
+            partition=record.partition,
+            next_offset=record.offset + 1,
+        )
+
+    def _count(self, outcome: str, number: int) -> None:
+        if number:
+            CONSUMER_EVENTS_TOTAL.labels(self.group, outcome).inc(number)
+
+    # -- trouble -----------------------------------------------------------------------------
+
+    async def _patiently(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        """Do database work, waiting for a lost database up to `trouble_seconds_max`."""
+        deadline = time.monotonic() + self._trouble_seconds_max
+        delay = RETRY_SECONDS_MIN
+        while True:
+            try:
+                return await work()
+            except _TROUBLE as error:
+                if not isinstance(error, Unavailable) and not is_lost(error):
+                    raise
+                if time.monotonic() > deadline or self._stopping.is_set():
+                    raise Unavailable("the consumer's database stays away") from error
+                log.warning(
+                    "consumer_waits_for_database",
+                    group=self.group,
+                    fault=type(error).__name__,
+                    retry_seconds=delay,
+                )
+                await self._pause(delay)
+                delay = min(delay * 2, RETRY_SECONDS_MAX)
+
+    async def _bury(self, record: Record, reason: str) -> None:
+        """Keep the event as a dead letter and go on; too many in a row stop the process."""
+
+        async def work(conn: Connection) -> bool:
+            new = await dead_letters.record_letter(conn, record, consumer=self.group, reason=reason)
+            await self._write_place(conn, record)
+            return new
+
+        if await in_transaction(self._pool, work):
+            DEAD_LETTERS_TOTAL.labels(self.group).inc()
+            await dead_letters.announce(
+                record, bootstrap=self._bootstrap, consumer=self.group, reason=reason
+            )
+        self._count("dead", 1)
+        log.error(
+            "event_is_a_dead_letter",
+            group=self.group,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            event_type=header_texts(record).get("ce_type", ""),
+            reason=reason,
+        )
+        self._dead_in_a_row += 1
+        if self._dead_in_a_row > DEAD_LETTERS_IN_A_ROW_MAX:
+            raise TooManyDeadLetters(f"{self.group}: {self._dead_in_a_row} in a row")
+
+
+async def _leave(client: AIOKafkaConsumer, group: str) -> None:
+    """Leave the group, also when the broker does not answer any more."""
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
+            await client.stop()
+    except (KafkaError, OSError, AssertionError) as error:
+        log.info("consumer_left_behind", group=group, fault=type(error).__name__)
