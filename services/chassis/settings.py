@@ -51,6 +51,7 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="the least important line that is written"
     )
+    version: str = Field("dev", description="what /version shows: a release or a commit")
     pool_size_max: int = Field(8, ge=1, le=200, description="PostgreSQL connections of the pool")
     drain_seconds: float = Field(
         20.0, gt=0, le=300, description="longest time between SIGTERM and the end of the process"
