@@ -3,13 +3,20 @@
 What they do stands in `tests/engines.py`; nothing is started until a test asks for it.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from deploy.tools.chromium import ensure as find_chromium
 from tests import engines
+
+if TYPE_CHECKING:
+    from tests.stack import Stack
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -83,3 +90,20 @@ async def own_broker(tmp_path: Path) -> AsyncIterator[engines.Broker]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(run_folder: Path) -> Stack:
+    """The whole platform as `make up` starts it; one for all workers of a run.
+
+    Make a chain of your own by `POST /v2/operator/chains`; only tests marked `chaos` stop services.
+    """
+    from tests.stack import start
+
+    return start(run_folder)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; without one the test fails and says how to get it."""
+    return find_chromium()

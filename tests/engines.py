@@ -15,8 +15,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy.local import databases, kafka_servers, ports, postgres_server, processes, redis_server
+from deploy.local import (
+    databases,
+    kafka_servers,
+    ports,
+    postgres_server,
+    processes,
+    redis_server,
+)
 from deploy.local.databases import DatabaseUrls
+from deploy.local.layout import open_layout
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "meche-test-"
@@ -41,7 +49,16 @@ def open_run() -> Path:
 
 
 def close_run(folder: Path) -> None:
-    """Stop every engine of a run and forget its data."""
+    """Stop the platform and every engine of a run, and forget their data but for the logs."""
+    stack = folder / "stack"
+    if stack.exists():
+        # Only runs that used the platform pay for loading it.
+        from deploy.local import launch
+
+        launch.down(open_layout(stack), lambda _: None)
+        kept = ROOT / ".local" / "test-logs"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(stack / "logs", kept, dirs_exist_ok=True)
     for path in sorted((folder / "run").glob("*.json")):
         name = path.stem
         if name == "controller":

