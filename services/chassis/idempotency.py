@@ -49,6 +49,7 @@ WHERE kept.chain_id = given.chain_id
 """
 
 _Name: TypeAlias = tuple[UUID, str, str]
+_Kept: TypeAlias = tuple[bytes, bytes | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,39 +121,36 @@ async def claim_many(conn: Connection, claims: Sequence[Claim]) -> list[ClaimRes
         firsts.setdefault(claim.name, place)
     distinct = [claims[place] for place in firsts.values()]
     rows = await conn.fetch(_CLAIM, *_columns(distinct), [claim.fingerprint for claim in distinct])
-    known: dict[_Name, ClaimResult] = {}
+    kept: dict[_Name, _Kept] = {}
     if len(rows) < len(distinct):
         claimed = {(row["chain_id"], row["operation"], row["key"]) for row in rows}
-        known = await _read(conn, [claim for claim in distinct if claim.name not in claimed])
+        kept = await _read(conn, [claim for claim in distinct if claim.name not in claimed])
     results: list[ClaimResult] = []
     for place, claim in enumerate(claims):
         first = firsts[claim.name]
-        seen = known.get(claim.name, _NEW)
-        if first == place or isinstance(seen, Replay):
-            results.append(seen)
-        elif claim.fingerprint != claims[first].fingerprint:
+        seen = kept.get(claim.name) or (claims[first].fingerprint, None)
+        if claim.fingerprint != seen[0]:
             results.append(_REUSED)
+        elif seen[1] is not None:
+            results.append(Replay(answer=seen[1]))
         else:
-            results.append(_REUSED if isinstance(seen, Reused) else Twin(first=first))
+            results.append(_NEW if first == place else Twin(first=first))
     return results
 
 
-async def _read(conn: Connection, claims: Sequence[Claim]) -> dict[_Name, ClaimResult]:
-    """What became of keys that were there before us."""
+async def _read(conn: Connection, claims: Sequence[Claim]) -> dict[_Name, _Kept]:
+    """Fingerprint and answer of keys that were there before us."""
     rows = await conn.fetch(_READ, *_columns(claims))
-    kept = {(row["chain_id"], row["operation"], row["key"]): row for row in rows}
-    results: dict[_Name, ClaimResult] = {}
+    kept = {
+        (row["chain_id"], row["operation"], row["key"]): (row["fingerprint"], row["answer"])
+        for row in rows
+    }
     for claim in claims:
-        row = kept.get(claim.name)
-        if row is None:
+        if claim.name not in kept:
             raise InvariantViolated("an idempotency key went away while it was claimed")
-        if row["fingerprint"] != claim.fingerprint:
-            results[claim.name] = _REUSED
-        elif row["answer"] is None:
+        if kept[claim.name][1] is None:
             raise InvariantViolated(f"{claim.operation} kept a key without its answer")
-        else:
-            results[claim.name] = Replay(answer=row["answer"])
-    return results
+    return kept
 
 
 async def store_answers(conn: Connection, answers: Sequence[tuple[Claim, bytes]]) -> None:

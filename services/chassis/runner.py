@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 import uvloop
 from chassis.v1 import business_clock_pb2_grpc
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 
 from services.chassis import logging, migrate, ops, retention
 from services.chassis import settings as environment
@@ -40,6 +40,7 @@ EXIT_SETTINGS = 2
 # Engines may come up beside us; after this long somebody should be told.
 ENGINE_WAIT_SECONDS = 20.0
 REDIS_TIMEOUT_SECONDS = 0.5
+REDIS_CONNECTIONS_MAX = 32
 # What the last steps of a stop keep for themselves.
 LAST_STEPS_SECONDS = 2.0
 
@@ -352,13 +353,16 @@ async def _open_pool(settings: ServiceSettings) -> Pool | None:
 
 def open_redis(url: str) -> Redis:
     """A Redis client that gives up soon: everything in Redis may be missed for a moment."""
-    client: Redis = Redis.from_url(
+    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
         url,
         socket_timeout=REDIS_TIMEOUT_SECONDS,
         socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
         health_check_interval=15,
-        max_connections=64,
+        # A crowd waits its turn; a pool that refuses would look like a Redis that is away.
+        max_connections=REDIS_CONNECTIONS_MAX,
+        timeout=2 * REDIS_TIMEOUT_SECONDS,
     )
+    client: Redis = Redis.from_pool(pool)
     return client
 
 

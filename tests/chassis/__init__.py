@@ -1,0 +1,1 @@
+"""Tests of the plumbing, on real engines."""
