@@ -90,7 +90,10 @@ def open_layout(folder: Path | None = None) -> Layout:
     chosen.mkdir(parents=True, exist_ok=True)
     chosen = chosen.resolve()
     chosen.chmod(0o700 if os.geteuid() != 0 else 0o711)
-    return Layout(folder=chosen, data=_data(chosen))
+    layout = Layout(folder=chosen, data=_data(chosen))
+    # Made here, before threads and processes start that would each make their own.
+    layout.secrets()
+    return layout
 
 
 def _data(folder: Path) -> Path:

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import os
 import random
 import socket
+import threading
 from pathlib import Path
 
 # Below the range from which the kernel takes the near end of outgoing connections, so that a
@@ -63,4 +65,7 @@ class PortBook:
 
     def _save(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(json.dumps(self._ports, indent=2, sort_keys=True) + "\n")
+        # Other threads and processes read it at any time: whole or not at all.
+        draft = self._path.with_name(f".{self._path.name}.{os.getpid()}.{threading.get_ident()}")
+        draft.write_text(json.dumps(self._ports, indent=2, sort_keys=True) + "\n")
+        draft.replace(self._path)

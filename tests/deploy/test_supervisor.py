@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import launch, processes, services, supervisor
-from deploy.local.layout import ROOT, Layout, open_layout
+from deploy.local.layout import ROOT, Layout, forget, open_layout
 from deploy.local.wishes import Wishes, remember
 
 SLEEPS = "import time; time.sleep(600)"
@@ -88,6 +88,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     processes.stop(one.layout.run, supervisor.NAME)
     for name in services.NAMES:
         processes.stop(one.layout.run, name, drain_seconds=1)
+    forget(one.layout)
 
 
 def test_a_killed_service_comes_back_by_itself(watched: Watched) -> None:
