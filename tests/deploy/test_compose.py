@@ -1,18 +1,22 @@
 """docker-compose.yml and the Dockerfile: complete, and in step with what the services read."""
 
 import importlib
+import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import yaml
 
-from deploy.local import services
+from deploy.local import ports, postgres_server, services
 from deploy.local.kafka_servers import TOPICS
 from deploy.local.layout import ROOT
 from services.chassis.settings import ServiceSettings
+from tests import engines
 
 ONE_SHOT = {"migrate", "topics"}
 
@@ -119,3 +123,51 @@ def test_shell_scripts_parse(script: str) -> None:
     assert bash is not None
     parsed = subprocess.run([bash, "-n", str(ROOT / script)], check=False)
     assert parsed.returncode == 0
+
+
+def _run_init_script(tools: Path, *, port: int, secret: str) -> None:
+    """As the image's entry point runs it, with its variables."""
+    subprocess.run(
+        [str(ROOT / "deploy" / "docker" / "postgres-init.sh")],
+        check=True,
+        capture_output=True,
+        env={
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(port),
+            "PGPASSWORD": secret,
+            "POSTGRES_USER": "postgres",
+            "DATABASE_OWNER_PASSWORD": "it's the owner",
+            "DATABASE_SERVICE_PASSWORD": "service",
+        },
+    )
+
+
+async def test_the_init_script_makes_what_the_services_need() -> None:
+    """Goal: the container's PostgreSQL has the same roles and rights as the embedded one."""
+    folder = engines.open_run()
+    try:
+        port, secret = ports.free_port(), "initial"
+        postgres_server.start(
+            state=folder / "postgres",
+            run=folder / "run",
+            log=folder / "postgres.log",
+            port=port,
+            password=secret,
+            unsafe=True,
+        )
+        tools = postgres_server.binaries(folder / "postgres")
+        _run_init_script(tools, port=port, secret=secret)
+        place = f"127.0.0.1:{port}/points"
+        owner = await asyncpg.connect(f"postgresql://points_owner:it%27s%20the%20owner@{place}")
+        await owner.execute("CREATE TABLE note (words text)")
+        await owner.close()
+        service = await asyncpg.connect(f"postgresql://points:service@{place}")
+        await service.execute("INSERT INTO note VALUES ('bonjour')")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await service.execute("DROP TABLE note")
+        await service.close()
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await asyncpg.connect(f"postgresql://rewards:service@{place}")
+    finally:
+        engines.close_run(folder)
