@@ -66,7 +66,7 @@ types:
 	@$(RUN) -m mypy services deploy tests proto/generate.py
 
 contracts:
-	@PYTHONPATH=.:proto/gen .venv/bin/lint-imports
+	@PYTHONPATH=.:proto/gen .venv/bin/lint-imports --no-logo
 
 $(BUF): deploy/tools/package-lock.json
 	@command -v npm >/dev/null || { echo "make check needs node and npm: apt-get install nodejs npm"; exit 1; }

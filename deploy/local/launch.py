@@ -59,7 +59,7 @@ def up(layout: Layout, wishes: Wishes, tell: Tell) -> None:
         fresh = _start_engines(layout, wishes, tell)
         _prepare(layout, wishes, tell, replay="kafka" in fresh)
         _start_services(layout, wishes, tell)
-        _wait_ready(layout, tell)
+        wait_ready(layout, tell)
 
 
 def down(layout: Layout, tell: Tell) -> None:
@@ -175,20 +175,17 @@ def _stop_services(layout: Layout, tell: Tell) -> None:
             tell(f"{name} stopped")
 
 
-def _wait_ready(layout: Layout, tell: Tell) -> None:
+def wait_ready(layout: Layout, tell: Tell) -> None:
     """Wait for every /readyz, telling of each; fail early on a service that keeps ending."""
     started = time.monotonic()
     waiting = list(services.NAMES)
-    said = ""
     while waiting:
         for name in list(waiting):
-            ready, words = services.readiness(layout, name)
-            if ready:
+            if services.readiness(layout, name)[0]:
                 waiting.remove(name)
                 tell(f"{name} is ready")
-                continue
-            said = words
-            _fail_if_hopeless(layout, name)
+            else:
+                _fail_if_hopeless(layout, name)
         if waiting and time.monotonic() - started > READY_SECONDS_MAX:
             name = waiting[0]
             _, said = services.readiness(layout, name)

@@ -144,6 +144,17 @@ def test_services_that_outlive_a_killed_supervisor_are_adopted(watched: Watched)
     assert watched.wait_alive("points", other_than=first) != first
 
 
+def test_a_service_that_cannot_start_is_named_with_its_last_lines(watched: Watched) -> None:
+    """Goal: whoever starts the platform reads the reason, not a stack of processes."""
+    watched.start(points="print('the disk is full', flush=True); raise SystemExit(3)")
+
+    with pytest.raises(launch.UpFailed) as failure:
+        launch.wait_ready(watched.layout, lambda _: None)
+
+    assert "points does not start (exit 3)" in str(failure.value)
+    assert "the disk is full" in str(failure.value)
+
+
 def test_a_pid_that_belongs_to_somebody_else_now_is_never_signalled(tmp_path: Path) -> None:
     """Goal: `make down` stops all of it and only it, even after the machine reused a pid."""
     me = os.getpid()
