@@ -31,7 +31,7 @@ from services.gateway import (
 from services.gateway.auth import Authenticator, SignInNeeded, wants_page
 from services.gateway.clients import Clients
 from services.gateway.countdown import Countdowns
-from services.gateway.deps import Chains, Deps
+from services.gateway.deps import Chains, Deps, Salons
 from services.gateway.errors import ApiError
 from services.gateway.limits import Limits
 from services.gateway.live import LiveHub
@@ -80,6 +80,7 @@ def open_deps(settings: Settings, redis: Redis, clock: Clock) -> Deps:
         live=live,
         countdowns=Countdowns(redis, clients),
         chains=Chains(clients),
+        salons=Salons(clients),
         redis=redis,
         clock=clock,
         signer=lambda purpose: Signer(secret, purpose),

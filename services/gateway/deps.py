@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
-from loyalty.enrollment.v1.enrollment_pb2 import Chain, GetChainRequest
+from loyalty.enrollment.v1.enrollment_pb2 import (
+    Chain,
+    GetChainRequest,
+    ListSalonsRequest,
+    Salon,
+)
 from redis.asyncio import Redis
 
 from services.chassis.clock import Clock
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
 CHAIN_SECONDS = 5.0
 # Bounds the memory that visitors of unknown addresses can take.
 CHAINS_MAX = 4096
+# Unknown salons in requests must not make a call to enrollment each.
+SALON_MISS_SECONDS = 0.2
 
 
 class Chains:
@@ -67,6 +74,43 @@ class Chains:
         return chain
 
 
+class Salons:
+    """The salons of each chain, remembered for five seconds."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._known: OrderedDict[str, tuple[float, list[Salon]]] = OrderedDict()
+
+    async def of(self, chain_id: str) -> list[Salon]:
+        """All salons of the chain, oldest first."""
+        known = self._known.get(chain_id)
+        if known is not None and known[0] + CHAIN_SECONDS > time.monotonic():
+            return known[1]
+        return await self._ask(chain_id)
+
+    async def find(self, chain_id: str, salon_id: str) -> Salon | None:
+        """One salon of the chain; one that was opened a moment ago is found too."""
+        for salon in await self.of(chain_id):
+            if salon.id == salon_id:
+                return salon
+        asked_at = self._known[chain_id][0] if chain_id in self._known else 0.0
+        if asked_at + SALON_MISS_SECONDS > time.monotonic():
+            return None
+        return next((s for s in await self._ask(chain_id) if s.id == salon_id), None)
+
+    def forget(self, chain_id: str) -> None:
+        """Ask enrollment again at the next use: a salon was changed through this process."""
+        self._known.pop(chain_id, None)
+
+    async def _ask(self, chain_id: str) -> list[Salon]:
+        answer = await self._clients.enrollment.ListSalons(ListSalonsRequest(chain_id=chain_id))
+        self._known[chain_id] = (time.monotonic(), list(answer.salons))
+        self._known.move_to_end(chain_id)
+        while len(self._known) > CHAINS_MAX:
+            self._known.popitem(last=False)
+        return self._known[chain_id][1]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
     """What routes need; one for the whole process."""
@@ -78,6 +122,7 @@ class Deps:
     live: LiveHub
     countdowns: Countdowns
     chains: Chains
+    salons: Salons
     redis: Redis
     clock: Clock
     # Purpose → the signer or sealer of that purpose's key.

@@ -9,6 +9,7 @@ from typing import Final, Self
 import grpc
 import orjson
 import structlog
+from chassis.v1 import refusal_pb2
 from fastapi import Request
 from starlette.responses import Response
 
@@ -117,6 +118,20 @@ class ApiError(Exception):
             retry_after_seconds=retry_after_seconds,
         )
 
+    @classmethod
+    def from_item(cls, refusal: refusal_pb2.Refusal, names: Mapping[str, str]) -> Self:
+        """The refusal of one item of a batch call, its field by the caller's name for it."""
+        code = refusal.code.upper()
+        if code not in REFUSALS:
+            log.error("refusal_without_words", refusal=refusal.code)
+            code = "INVALID_VALUE"
+        return cls.of(
+            code,
+            field=names.get(refusal.field, refusal.field),
+            params=dict(refusal.params),
+            retry_after_seconds=refusal.retry_after_seconds,
+        )
+
     def told(self, language: str) -> str:
         """The error's words in this language."""
         return self.detail or describe(self.reason, self.params, language)
@@ -129,15 +144,18 @@ class ApiError(Exception):
         return entry
 
 
-def from_remote(refusal: RemoteRefusal) -> ApiError:
-    """What a service refused, as the caller is told; a code without words keeps its kind."""
+def from_remote(refusal: RemoteRefusal, names: Mapping[str, str] | None = None) -> ApiError:
+    """What a service refused, as the caller is told; a code without words keeps its kind.
+
+    `names` gives the services' fields the names that the caller used for them.
+    """
     code = refusal.code.upper()
     if code not in REFUSALS:
         log.error("refusal_without_words", refusal=refusal.code, status=refusal.status.name)
         code = _BY_GRPC_STATUS.get(refusal.status, "INTERNAL_SERVER_ERROR")
     return ApiError.of(
         code,
-        field=refusal.field,
+        field=(names or {}).get(refusal.field, refusal.field),
         params=refusal.params,
         retry_after_seconds=refusal.retry_after_seconds,
     )
@@ -176,9 +194,7 @@ def api_fields(names: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     except RemoteRefusal as refusal:
-        error = from_remote(refusal)
-        error.field = names.get(refusal.field, refusal.field)
-        raise error from None
+        raise from_remote(refusal, names) from None
 
 
 def language_of(request: Request, default: str = "en") -> str:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from services.chassis import runner
+from services.chassis import ops, runner
 from services.gateway import serving
 from services.gateway.app import create_app, open_deps
 from services.gateway.settings import Settings
 
 
 async def build(app: runner.App[Settings]) -> None:
-    """Connect the peers and start answering HTTP."""
+    """Connect the peers and answer HTTP."""
     deps = open_deps(app.settings, app.redis, app.clock)
-
-    async def serve() -> None:
-        try:
-            await serving.serve(create_app(deps), app.settings, before_stop=deps.live.close)
-        finally:
-            await deps.clients.close()
-
-    app.background("live", deps.live.run)
-    app.background("limits", deps.limits.run)
-    app.background("http", serve)
+    door = serving.Door(create_app(deps), deps)
+    app.check(ops.Check(name="http", ask=door.is_open))
+    app.background("live news", deps.live.run)
+    app.background("api limits", deps.limits.run)
+    app.background("http", door.run)
 
 
 if __name__ == "__main__":

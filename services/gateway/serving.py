@@ -1,62 +1,44 @@
-"""The HTTP server as a role of the process: it starts and stops with the others."""
+"""The HTTP server of pages and API, as work of the process."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Generator
 
-import uvicorn
 from fastapi import FastAPI
 
-from services.gateway.settings import Settings
-
-# A tap that opened a connection expects it to live between two taps of a till.
-KEEP_ALIVE_SECONDS = 75
-# Beyond this the process answers 503 rather than making everyone wait.
-CONCURRENCY_MAX = 4096
+from services.chassis.http_server import HttpServer
+from services.gateway.deps import Deps
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the runner decides when to stop."""
+class Door:
+    """Answers HTTP until cancelled, then ends live streams and finishes the requests in hand."""
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
+    def __init__(self, app: FastAPI, deps: Deps) -> None:
+        settings = deps.settings
+        self._deps = deps
+        self._server = HttpServer(
+            app,
+            host=settings.bind_host,
+            port=settings.http_port,
+            certificate_file=settings.tls_cert_file or None,
+            key_file=settings.tls_key_file or None,
+            grace_seconds=settings.drain_seconds / 2,
+        )
 
+    async def run(self) -> None:
+        """Serve; raises `PortTaken` when the port is somebody else's."""
+        serving = asyncio.create_task(self._server.run(), name="http requests")
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            # Streams of live news would never finish by themselves.
+            await self._deps.live.close()
+            self._server.stop()
+            await serving
+            raise
+        finally:
+            await self._deps.clients.close()
 
-async def serve(
-    app: FastAPI, settings: Settings, *, before_stop: Callable[[], Awaitable[None]]
-) -> None:
-    """Answer HTTP until cancelled, then finish the requests in hand.
-
-    `before_stop` ends what would otherwise never finish: streams of live news.
-    """
-    config = uvicorn.Config(
-        app,
-        host=settings.bind_host,
-        port=settings.http_port,
-        loop="none",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        backlog=2048,
-        limit_concurrency=CONCURRENCY_MAX,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=max(1, int(settings.drain_seconds / 2)),
-        ssl_certfile=settings.tls_cert_file or None,
-        ssl_keyfile=settings.tls_key_file or None,
-    )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(), name="http")
-    try:
-        await asyncio.shield(serving)
-    except asyncio.CancelledError:
-        server.should_exit = True
-        await before_stop()
-        await serving
-        raise
+    async def is_open(self) -> None:
+        """Wait until the port takes connections, for `/readyz`."""
+        await self._server.started()

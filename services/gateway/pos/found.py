@@ -1,0 +1,50 @@
+"""Things of the caller's chain by their id; what is another chain's is not found."""
+
+from __future__ import annotations
+
+from loyalty.enrollment.v1.enrollment_pb2 import GetMemberRequest, Member
+from loyalty.points.v1 import points_pb2
+from loyalty.rewards.v1 import rewards_pb2
+
+from services.gateway.errors import api_fields
+from services.gateway.pos.caller import Caller
+from services.gateway.pos.fields import known_id
+
+
+async def program_of(caller: Caller, program_id: str, *, field: str = "") -> points_pb2.Program:
+    """A program, by id or as `main`: the chain's first active one."""
+    wanted = program_id if program_id == "main" else known_id(program_id, field=field)
+    with api_fields({"program_id": field}):
+        answer = await caller.deps.clients.points.GetProgram(
+            points_pb2.GetProgramRequest(chain_id=caller.chain_id, program_id=wanted)
+        )
+    return answer.program
+
+
+async def account_of(caller: Caller, account_id: str, *, field: str = "") -> points_pb2.Account:
+    """A member's account."""
+    with api_fields({"account_id": field}):
+        answer = await caller.deps.clients.points.GetAccount(
+            points_pb2.GetAccountRequest(
+                chain_id=caller.chain_id, account_id=known_id(account_id, field=field)
+            )
+        )
+    return answer.account
+
+
+async def reward_of(caller: Caller, reward_id: str) -> rewards_pb2.Reward:
+    """A reward in a member's wallet."""
+    with api_fields({"reward_id": ""}):
+        answer = await caller.deps.clients.rewards.GetReward(
+            rewards_pb2.GetRewardRequest(chain_id=caller.chain_id, reward_id=known_id(reward_id))
+        )
+    return answer.reward
+
+
+async def member_of(caller: Caller, member_id: str, *, field: str = "") -> Member:
+    """A member of the chain."""
+    with api_fields({"member_id": field}):
+        answer = await caller.deps.clients.enrollment.GetMember(
+            GetMemberRequest(chain_id=caller.chain_id, member_id=known_id(member_id, field=field))
+        )
+    return answer.member

@@ -1,0 +1,178 @@
+"""Offers: what the chain proposes between two dates."""
+
+from __future__ import annotations
+
+from typing import NotRequired
+
+from fastapi import APIRouter
+from loyalty.offers.v1 import offers_pb2
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from services.gateway.errors import Json, api_fields
+from services.gateway.pos.caller import LoyaltyReader, LoyaltyWriter
+from services.gateway.pos.fields import Day, Flag, Key, Name, Note, Part, known_id
+from services.gateway.pos.shapes import moment
+
+router = APIRouter(prefix="/loyalty/offers", tags=["Offers"])
+
+
+class OfferShape(TypedDict):
+    """An offer."""
+
+    id: str
+    type: str
+    title: str
+    description: str
+    exclusion: str
+    start_date: str
+    end_date: str
+    coupon_expiry_date: NotRequired[str]
+    shown_in_app: bool
+    visible_now: bool
+    created_at: str
+    updated_at: str
+    version: int
+
+
+class OfferAnswer(TypedDict):
+    """One offer."""
+
+    offer: OfferShape
+
+
+class OffersAnswer(TypedDict):
+    """The chain's offers."""
+
+    offers: list[OfferShape]
+
+
+class OfferIn(Part):
+    """What is said of an offer. Days are of the chain's home zone and count whole (D7)."""
+
+    title: Name | None = None
+    description: Note | None = None
+    exclusion: Note | None = None
+    start_date: Day | None = None
+    end_date: Day | None = None
+    coupon_expiry_date: Day | None = None
+    shown_in_app: Flag | None = None
+
+
+class SaveOffer(Part):
+    """An offer to make or to change."""
+
+    offer: OfferIn
+    idempotency_key: Key | None = None
+
+
+def offer_shape(offer: offers_pb2.Offer) -> OfferShape:
+    """An offer as callers see it."""
+    shape: OfferShape = {
+        "id": offer.id,
+        "type": "INSTANT",
+        "title": offer.title,
+        "description": offer.description,
+        "exclusion": offer.exclusion,
+        "start_date": offer.start_date,
+        "end_date": offer.end_date,
+        "shown_in_app": offer.shown_in_app,
+        "visible_now": offer.visible_now,
+        "created_at": moment(offer.created_at),
+        "updated_at": moment(offer.updated_at),
+        "version": offer.version,
+    }
+    if offer.coupon_expiry_date:
+        shape["coupon_expiry_date"] = offer.coupon_expiry_date
+    return shape
+
+
+_FIELDS = {
+    name: f"offer.{name}"
+    for name in (
+        "title",
+        "description",
+        "exclusion",
+        "start_date",
+        "end_date",
+        "coupon_expiry_date",
+    )
+} | {"offer_id": ""}
+
+
+@router.get("", response_model=OffersAnswer, operation_id="ListOffers")
+async def list_offers(caller: LoyaltyReader, visible_only: bool = False) -> Response:
+    """The chain's offers, or only those that its app shows now."""
+    answer = await caller.deps.clients.offers.ListOffers(
+        offers_pb2.ListOffersRequest(chain_id=caller.chain_id, visible_only=visible_only)
+    )
+    return Json({"offers": [offer_shape(offer) for offer in answer.offers]})
+
+
+@router.post("", response_model=OfferAnswer, operation_id="CreateOffer")
+async def create_offer(caller: LoyaltyWriter, body: SaveOffer) -> Response:
+    """Make an offer; without `coupon_expiry_date` its coupon never expires (LS-54)."""
+    wanted = body.offer
+    with api_fields(_FIELDS):
+        answer = await caller.deps.clients.offers.CreateOffer(
+            offers_pb2.CreateOfferRequest(
+                idempotency_key=caller.key(body.idempotency_key),
+                chain_id=caller.chain_id,
+                title=wanted.title or "",
+                description=wanted.description or "",
+                exclusion=wanted.exclusion or "",
+                start_date=wanted.start_date or "",
+                end_date=wanted.end_date or "",
+                coupon_expiry_date=wanted.coupon_expiry_date or "",
+                shown_in_app=wanted.shown_in_app,
+                actor=caller.actor,
+            )
+        )
+    return Json({"offer": offer_shape(answer.offer)})
+
+
+@router.get("/{offer_id}", response_model=OfferAnswer, operation_id="RetrieveOffer")
+async def get_offer(caller: LoyaltyReader, offer_id: str) -> Response:
+    """One offer."""
+    with api_fields(_FIELDS):
+        answer = await caller.deps.clients.offers.GetOffer(
+            offers_pb2.GetOfferRequest(chain_id=caller.chain_id, offer_id=known_id(offer_id))
+        )
+    return Json({"offer": offer_shape(answer.offer)})
+
+
+@router.put("/{offer_id}", response_model=OfferAnswer, operation_id="UpdateOffer")
+async def update_offer(caller: LoyaltyWriter, offer_id: str, body: SaveOffer) -> Response:
+    """Change an offer; fields that are left out stay. `coupon_expiry_date: null` = never."""
+    wanted = body.offer
+    expiry = wanted.coupon_expiry_date
+    if expiry is None and "coupon_expiry_date" in wanted.model_fields_set:
+        expiry = ""
+    with api_fields(_FIELDS):
+        answer = await caller.deps.clients.offers.UpdateOffer(
+            offers_pb2.UpdateOfferRequest(
+                chain_id=caller.chain_id,
+                offer_id=known_id(offer_id),
+                title=wanted.title,
+                description=wanted.description,
+                exclusion=wanted.exclusion,
+                start_date=wanted.start_date,
+                end_date=wanted.end_date,
+                coupon_expiry_date=expiry,
+                shown_in_app=wanted.shown_in_app,
+                actor=caller.actor,
+            )
+        )
+    return Json({"offer": offer_shape(answer.offer)})
+
+
+@router.delete("/{offer_id}", response_model=OfferAnswer, operation_id="DeleteOffer")
+async def delete_offer(caller: LoyaltyWriter, offer_id: str) -> Response:
+    """Take an offer away; coupons already taken stay usable (LS-58)."""
+    with api_fields(_FIELDS):
+        answer = await caller.deps.clients.offers.DeleteOffer(
+            offers_pb2.DeleteOfferRequest(
+                chain_id=caller.chain_id, offer_id=known_id(offer_id), actor=caller.actor
+            )
+        )
+    return Json({"offer": offer_shape(answer.offer)})

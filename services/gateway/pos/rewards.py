@@ -1,0 +1,275 @@
+"""Rewards: take, look up, use, give back; and the salon's own remedies, restore and void."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired
+
+from fastapi import APIRouter
+from loyalty.rewards.v1 import rewards_pb2
+from pydantic import Field
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from services.gateway.errors import ApiError, Json, api_fields
+from services.gateway.pos import cursors
+from services.gateway.pos.caller import Caller, LoyaltyReader, LoyaltyWriter
+from services.gateway.pos.event_shapes import EventShape, reward_event
+from services.gateway.pos.fields import Cursor, Flag, Id, Key, Part, known_id
+from services.gateway.pos.found import account_of, reward_of
+from services.gateway.pos.shapes import RewardShape, reward_shape
+
+router = APIRouter(prefix="/loyalty/rewards", tags=["Loyalty rewards"])
+
+PAGE_MAX = 30
+# A reward is used again only after staff restored it; nobody does that more often.
+USES_LOOKED_AT_MAX = 20
+
+
+class RewardAnswer(TypedDict):
+    """One reward."""
+
+    reward: RewardShape
+
+
+class VoidAnswer(TypedDict):
+    """The voided reward, and the balance where points came back."""
+
+    reward: RewardShape
+    balance: NotRequired[int]
+
+
+class RewardsAnswer(TypedDict):
+    """A page of rewards."""
+
+    rewards: list[RewardShape]
+    cursor: NotRequired[str]
+
+
+class EventAnswer(TypedDict):
+    """What a use made."""
+
+    event: EventShape
+
+
+class Empty(TypedDict):
+    """Done; there is nothing to say."""
+
+
+class NewReward(Part):
+    """A reward to take: whose points, for what."""
+
+    loyalty_account_id: Id
+    reward_tier_id: Id
+    order_id: Id | None = None
+
+
+class CreateReward(Part):
+    """Turns points into a reward ("Prendre")."""
+
+    reward: NewReward
+    idempotency_key: Key | None = None
+
+
+class RewardQuery(Part):
+    """Of one account, and in one state if wished."""
+
+    loyalty_account_id: Id
+    status: Literal["ISSUED", "REDEEMED", "DELETED"] | None = None
+
+
+class SearchRewards(Part):
+    """Rewards, last changed first."""
+
+    query: RewardQuery | None = None
+    limit: Annotated[int, Field(strict=True, ge=1, le=PAGE_MAX)] | None = None
+    cursor: Cursor | None = None
+
+
+class RedeemReward(Part):
+    """Uses a reward at a salon."""
+
+    idempotency_key: Key | None = None
+    location_id: Id
+
+
+class RestoreReward(Part):
+    """Makes a used reward usable again."""
+
+    idempotency_key: Key | None = None
+
+
+class VoidReward(Part):
+    """Takes a reward out of the wallet."""
+
+    idempotency_key: Key | None = None
+    return_points: Flag | None = None
+
+
+_STATUSES = {
+    "ISSUED": [rewards_pb2.REWARD_STATUS_ISSUED],
+    "REDEEMED": [rewards_pb2.REWARD_STATUS_REDEEMED],
+    "DELETED": [rewards_pb2.REWARD_STATUS_VOIDED, rewards_pb2.REWARD_STATUS_EXPIRED],
+}
+
+
+@router.post("", response_model=RewardAnswer, operation_id="CreateLoyaltyReward")
+async def create_reward(caller: LoyaltyWriter, body: CreateReward) -> Response:
+    """Take a reward: its points leave the account now ("Prendre", LS-33)."""
+    key = caller.key(body.idempotency_key)
+    wanted = body.reward
+    account = await account_of(caller, wanted.loyalty_account_id, field="reward.loyalty_account_id")
+    definition_id = known_id(wanted.reward_tier_id, field="reward.reward_tier_id")
+    if wanted.order_id is not None:
+        raise ApiError.of("NOT_FOUND", field="reward.order_id")
+    names = {
+        "definition_id": "reward.reward_tier_id",
+        "account_id": "reward.loyalty_account_id",
+        "program_id": "reward.reward_tier_id",
+        "points": "reward.reward_tier_id",
+    }
+    with api_fields(names):
+        answer = await caller.deps.clients.rewards.TakeReward(
+            rewards_pb2.TakeRewardRequest(
+                idempotency_key=key,
+                chain_id=caller.chain_id,
+                account_id=account.id,
+                member_id=account.member_id,
+                definition_id=definition_id,
+                salon_id=caller.only_salon,
+                actor=caller.actor,
+            )
+        )
+    await _tell(caller, answer.reward, "points", "rewards")
+    return Json({"reward": reward_shape(answer.reward)})
+
+
+async def _tell(caller: Caller, reward: rewards_pb2.Reward, *kinds: str) -> None:
+    for kind in kinds:
+        await caller.deps.live.publish(caller.chain_id, reward.member_id, kind)
+
+
+@router.post("/search", response_model=RewardsAnswer, operation_id="SearchLoyaltyRewards")
+async def search_rewards(caller: LoyaltyReader, body: SearchRewards) -> Response:
+    """Rewards of an account (or of all), last changed first."""
+    query = body.query
+    filters = query.model_dump(mode="json", exclude_none=True) if query else {}
+    deps = caller.deps
+    position = cursors.read(deps, caller.chain_id, "rewards", filters, body.cursor)
+    account_id = ""
+    if query is not None:
+        field = "query.loyalty_account_id"
+        account_id = (await account_of(caller, query.loyalty_account_id, field=field)).id
+    status = query.status if query else None
+    wanted = _STATUSES[status] if status else [item for some in _STATUSES.values() for item in some]
+    answer = await deps.clients.rewards.SearchRewards(
+        rewards_pb2.SearchRewardsRequest(
+            chain_id=caller.chain_id,
+            account_id=account_id,
+            statuses=wanted,
+            limit=body.limit or PAGE_MAX,
+            cursor=position[0] if position else "",
+        )
+    )
+    page: RewardsAnswer = {"rewards": [reward_shape(reward) for reward in answer.rewards]}
+    if answer.cursor:
+        page["cursor"] = cursors.give(deps, caller.chain_id, "rewards", filters, [answer.cursor])
+    return Json(page)
+
+
+@router.get("/{reward_id}", response_model=RewardAnswer, operation_id="RetrieveLoyaltyReward")
+async def get_reward(caller: LoyaltyReader, reward_id: str) -> Response:
+    """One reward, with the terms that were frozen into it."""
+    return Json({"reward": reward_shape(await reward_of(caller, reward_id))})
+
+
+@router.delete("/{reward_id}", response_model=Empty, operation_id="DeleteLoyaltyReward")
+async def delete_reward(caller: LoyaltyWriter, reward_id: str) -> Response:
+    """Undo a take: the points come back (D35). A used reward is refused."""
+    reward_id = known_id(reward_id)
+    # The same caller may repeat it and gets the same answer.
+    key = caller.key_or_none(None) or f"delete:{caller.principal.session_id}:{reward_id}"
+    await _void(caller, reward_id, key=key, return_points=True)
+    return Json({})
+
+
+async def _void(
+    caller: Caller, reward_id: str, *, key: str, return_points: bool
+) -> rewards_pb2.VoidRewardResponse:
+    with api_fields({"reward_id": ""}):
+        answer = await caller.deps.clients.rewards.VoidReward(
+            rewards_pb2.VoidRewardRequest(
+                idempotency_key=key,
+                chain_id=caller.chain_id,
+                reward_id=reward_id,
+                return_points=return_points,
+                actor=caller.actor,
+            )
+        )
+    await _tell(caller, answer.reward, "points", "rewards")
+    return answer
+
+
+@router.post("/{reward_id}/redeem", response_model=EventAnswer, operation_id="RedeemLoyaltyReward")
+async def redeem_reward(caller: LoyaltyWriter, reward_id: str, body: RedeemReward) -> Response:
+    """Use a reward ("Utiliser"): of any number of parallel calls exactly one succeeds (LS-38)."""
+    key = caller.key(body.idempotency_key)
+    salon = await caller.salon(body.location_id)
+    with api_fields({"reward_id": "", "salon_id": "location_id"}):
+        answer = await caller.deps.clients.rewards.UseReward(
+            rewards_pb2.UseRewardRequest(
+                idempotency_key=key,
+                chain_id=caller.chain_id,
+                reward_id=known_id(reward_id),
+                salon_id=salon.id,
+                session_id=caller.principal.session_id,
+                actor=caller.actor,
+            )
+        )
+    await _tell(caller, answer.reward, "rewards", "countdown")
+    return Json({"event": await _event_of_use(caller, answer.reward)})
+
+
+async def _event_of_use(caller: Caller, reward: rewards_pb2.Reward) -> EventShape:
+    """The event of this very use: a replay names the first one, whatever happened since."""
+    listed = await caller.deps.clients.rewards.ListRewardEvents(
+        rewards_pb2.ListRewardEventsRequest(
+            chain_id=caller.chain_id,
+            reward_id=reward.id,
+            kinds=[rewards_pb2.REWARD_EVENT_KIND_USED],
+            limit=USES_LOOKED_AT_MAX,
+        )
+    )
+    events = list(listed.events)
+    mine = [event for event in events if event.occurred_at == reward.redeemed_at]
+    return reward_event((mine or events)[0])
+
+
+@router.post(
+    "/{reward_id}/restore", response_model=RewardAnswer, operation_id="RestoreLoyaltyReward"
+)
+async def restore_reward(caller: LoyaltyWriter, reward_id: str, body: RestoreReward) -> Response:
+    """Make a used reward usable again ("Remettre à gagné", LS-75); points stay as they are."""
+    key = caller.key(body.idempotency_key)
+    with api_fields({"reward_id": ""}):
+        answer = await caller.deps.clients.rewards.RestoreReward(
+            rewards_pb2.RestoreRewardRequest(
+                idempotency_key=key,
+                chain_id=caller.chain_id,
+                reward_id=known_id(reward_id),
+                actor=caller.actor,
+            )
+        )
+    await _tell(caller, answer.reward, "rewards")
+    return Json({"reward": reward_shape(answer.reward)})
+
+
+@router.post("/{reward_id}/void", response_model=VoidAnswer, operation_id="VoidLoyaltyReward")
+async def void_reward(caller: LoyaltyWriter, reward_id: str, body: VoidReward) -> Response:
+    """Take a reward out of the wallet ("Annuler"); points come back unless told not to (D35)."""
+    key = caller.key(body.idempotency_key)
+    return_points = True if body.return_points is None else body.return_points
+    answer = await _void(caller, known_id(reward_id), key=key, return_points=return_points)
+    told: VoidAnswer = {"reward": reward_shape(answer.reward)}
+    if answer.reward.points_returned:
+        told["balance"] = answer.balance
+    return Json(told)
