@@ -1,0 +1,1 @@
+"""Rules of rewards: the standard library only, no clock, no input or output."""

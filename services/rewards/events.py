@@ -1,0 +1,61 @@
+"""Facts of rewards as others read them. The only file that names our topic."""
+
+from __future__ import annotations
+
+from loyalty.events.v1.rewards_events_pb2 import RewardChanged
+from loyalty.types.v1.types_pb2 import Actor as ActorMessage
+
+from services.chassis.outbox import OutboxEvent
+from services.rewards.domain.actors import Actor, ActorKind
+from services.rewards.domain.rewards import Reward, RewardEvent
+
+TOPIC = "loyalty.rewards.v1"
+
+ACTOR_KINDS = {
+    ActorKind.UNKNOWN: ActorMessage.KIND_UNSPECIFIED,
+    ActorKind.MEMBER: ActorMessage.KIND_MEMBER,
+    ActorKind.STAFF: ActorMessage.KIND_STAFF,
+    ActorKind.DEVICE: ActorMessage.KIND_DEVICE,
+    ActorKind.API_KEY: ActorMessage.KIND_API_KEY,
+    ActorKind.OPERATOR: ActorMessage.KIND_OPERATOR,
+    ActorKind.SYSTEM: ActorMessage.KIND_SYSTEM,
+}
+
+
+def actor_message(actor: Actor) -> ActorMessage:
+    """An actor on the wire."""
+    return ActorMessage(kind=ACTOR_KINDS[actor.kind], id=actor.id)
+
+
+def reward_changed(reward: Reward, event: RewardEvent) -> OutboxEvent:
+    """`reward.taken`, `.used`, `.restored`, `.voided` or `.expired`, in order for each reward."""
+    message = RewardChanged(
+        chain_id=str(reward.chain_id),
+        reward_id=str(reward.id),
+        member_id=str(reward.member_id),
+        account_id=_text(reward.account_id),
+        program_id=_text(reward.program_id),
+        definition_id=_text(reward.definition_id),
+        offer_id=_text(reward.offer_id),
+        name=reward.name,
+        points=reward.points,
+        salon_id=_text(event.salon_id),
+        actor=actor_message(event.actor),
+        points_returned=reward.points_returned,
+        version=reward.version,
+    )
+    message.occurred_at.FromDatetime(event.occurred_at)
+    return OutboxEvent(
+        id=event.id,
+        topic=TOPIC,
+        key=str(reward.id),
+        type=f"reward.{event.kind.value}",
+        chain_id=reward.chain_id,
+        subject=str(reward.id),
+        payload=message.SerializeToString(),
+        occurred_at=event.occurred_at,
+    )
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""All SQL of rewards: functions that take a connection, rows in, domain objects out."""

@@ -1,0 +1,267 @@
+"""Members' wallets. Every change of state is one conditional statement that locks its reward."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import asyncpg
+
+from services.chassis.postgres import Connection
+from services.rewards.domain.ids import (
+    AccountId,
+    ChainId,
+    DefinitionId,
+    MemberId,
+    OfferId,
+    ProgramId,
+    RewardId,
+    SalonId,
+)
+from services.rewards.domain.rewards import Reward, RewardState
+from services.rewards.storage.columns import discount_from, discount_values
+
+COLUMNS = """
+    chain_id, id, member_id, account_id, program_id, definition_id, offer_id, name, description,
+    exclusion, points, discount_kind, discount_percentage, discount_minor, discount_currency,
+    state, created_at, updated_at, redeemed_at, display_until, used_by_session,
+    redeemed_salon_id, expires_at, voided_at, points_returned, version
+"""
+_INSERT = """
+    INSERT INTO reward (
+        chain_id, id, member_id, account_id, program_id, definition_id, offer_id, name,
+        description, exclusion, points, discount_kind, discount_percentage, discount_minor,
+        discount_currency, state, created_at, updated_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+"""
+_ONCE_PER_OFFER = """
+    ON CONFLICT (chain_id, member_id, offer_id) WHERE offer_id IS NOT NULL DO NOTHING
+    RETURNING true
+"""
+_FIND = f"SELECT {COLUMNS} FROM reward WHERE chain_id = $1 AND id = $2"  # noqa: S608
+_FIND_COUPON = f"""
+    SELECT {COLUMNS} FROM reward WHERE chain_id = $1 AND member_id = $2 AND offer_id = $3
+"""  # noqa: S608
+_ISSUE = f"""
+    UPDATE reward SET state = 'issued', updated_at = $3, version = version + 1
+    WHERE chain_id = $1 AND id = $2 AND state = 'pending'
+    RETURNING {COLUMNS}
+"""  # noqa: S608
+_USE = f"""
+    UPDATE reward
+    SET state = 'redeemed', redeemed_at = $3, display_until = $4, used_by_session = $5,
+        redeemed_salon_id = $6, updated_at = $3, version = version + 1
+    WHERE chain_id = $1 AND id = $2 AND state = 'issued'
+      AND (expires_at IS NULL OR expires_at > $3)
+      AND ($7::uuid IS NULL OR member_id = $7)
+    RETURNING {COLUMNS}
+"""  # noqa: S608
+_END_DISPLAY = f"""
+    UPDATE reward SET display_until = $3, updated_at = $3, version = version + 1
+    WHERE chain_id = $1 AND id = $2 AND state = 'redeemed' AND used_by_session = $4
+      AND ($5::uuid IS NULL OR member_id = $5) AND display_until > $3
+    RETURNING {COLUMNS}
+"""  # noqa: S608
+_RESTORE = f"""
+    UPDATE reward
+    SET state = 'issued', redeemed_at = NULL, display_until = NULL, used_by_session = '',
+        redeemed_salon_id = NULL, updated_at = $3, version = version + 1
+    WHERE chain_id = $1 AND id = $2 AND state = 'redeemed'
+      AND (expires_at IS NULL OR expires_at > $3)
+    RETURNING {COLUMNS}
+"""  # noqa: S608
+_BEGIN_VOID = f"""
+    UPDATE reward SET state = 'voiding', updated_at = $3, version = version + 1
+    WHERE chain_id = $1 AND id = $2 AND state = 'issued' AND points > 0
+    RETURNING {COLUMNS}
+"""  # noqa: S608
+_VOID = f"""
+    UPDATE reward
+    SET state = 'voided', voided_at = $3, points_returned = $4, updated_at = $3,
+        version = version + 1
+    WHERE chain_id = $1 AND id = $2 AND state = $5 AND (points = 0 OR $6::boolean)
+      AND (expires_at IS NULL OR expires_at > $3)
+    RETURNING {COLUMNS}
+"""  # noqa: S608
+_EXPIRE = f"""
+    UPDATE reward SET state = 'expired', updated_at = $3, version = version + 1
+    WHERE chain_id = $1 AND id = $2 AND state = 'issued' AND expires_at <= $3
+    RETURNING {COLUMNS}
+"""  # noqa: S608
+
+
+async def insert_pending(conn: Connection, reward: Reward) -> None:
+    """Write a reward whose points are yet to be debited."""
+    await conn.execute(_INSERT, *_values(reward))
+
+
+async def insert_coupon(conn: Connection, coupon: Reward) -> bool:
+    """Put a coupon into the wallet; False when the member has taken this offer before.
+
+    A twin in flight waits on the unique key until this transaction has ended.
+    """
+    return await conn.fetchval(_INSERT + _ONCE_PER_OFFER, *_values(coupon)) is not None
+
+
+async def drop_pending(conn: Connection, *, chain_id: ChainId, reward_id: RewardId) -> bool:
+    """Take a pending reward away as if it had never been; whether it was still there."""
+    dropped = await conn.fetchval(
+        """
+        DELETE FROM reward WHERE chain_id = $1 AND id = $2 AND state = 'pending' RETURNING true
+        """,
+        chain_id,
+        reward_id,
+    )
+    return dropped is not None
+
+
+async def find(conn: Connection, *, chain_id: ChainId, reward_id: RewardId) -> Reward | None:
+    """One reward or coupon of the chain."""
+    return _reward(await conn.fetchrow(_FIND, chain_id, reward_id))
+
+
+async def find_coupon(
+    conn: Connection, *, chain_id: ChainId, member_id: MemberId, offer_id: OfferId
+) -> Reward | None:
+    """The coupon that a member has, or had, of an offer."""
+    return _reward(await conn.fetchrow(_FIND_COUPON, chain_id, member_id, offer_id))
+
+
+async def issue(
+    conn: Connection, *, chain_id: ChainId, reward_id: RewardId, now: datetime
+) -> Reward | None:
+    """pending → issued; None when it was not pending."""
+    return _reward(await conn.fetchrow(_ISSUE, chain_id, reward_id, now))
+
+
+async def use(
+    conn: Connection,
+    *,
+    chain_id: ChainId,
+    reward_id: RewardId,
+    member_id: MemberId | None,
+    salon_id: SalonId | None,
+    session_id: str,
+    now: datetime,
+    display_until: datetime,
+) -> Reward | None:
+    """issued → redeemed; None for everyone but the one who wins (LS-38)."""
+    row = await conn.fetchrow(
+        _USE, chain_id, reward_id, now, display_until, session_id, salon_id, member_id
+    )
+    return _reward(row)
+
+
+async def end_display(
+    conn: Connection,
+    *,
+    chain_id: ChainId,
+    reward_id: RewardId,
+    member_id: MemberId | None,
+    session_id: str,
+    now: datetime,
+) -> Reward | None:
+    """End a running display window from the session that began it; None when nothing ended."""
+    row = await conn.fetchrow(_END_DISPLAY, chain_id, reward_id, now, session_id, member_id)
+    return _reward(row)
+
+
+async def restore(
+    conn: Connection, *, chain_id: ChainId, reward_id: RewardId, now: datetime
+) -> Reward | None:
+    """redeemed → issued; None when it was not redeemed or has expired since."""
+    return _reward(await conn.fetchrow(_RESTORE, chain_id, reward_id, now))
+
+
+async def begin_void(
+    conn: Connection, *, chain_id: ChainId, reward_id: RewardId, now: datetime
+) -> Reward | None:
+    """issued → voiding for a reward that cost points; None when it was not issued or is free."""
+    return _reward(await conn.fetchrow(_BEGIN_VOID, chain_id, reward_id, now))
+
+
+async def void(
+    conn: Connection,
+    *,
+    chain_id: ChainId,
+    reward_id: RewardId,
+    since: RewardState,
+    points_returned: bool,
+    only_free: bool,
+    now: datetime,
+) -> Reward | None:
+    """From `since` to voided; None when it was in another state or has expired.
+
+    With `only_free` a reward that cost points stays as it is.
+    """
+    row = await conn.fetchrow(
+        _VOID, chain_id, reward_id, now, points_returned, since.value, not only_free
+    )
+    return _reward(row)
+
+
+async def expire(
+    conn: Connection, *, chain_id: ChainId, reward_id: RewardId, now: datetime
+) -> Reward | None:
+    """issued → expired for a coupon past its end; None when it was used, voided or still good."""
+    return _reward(await conn.fetchrow(_EXPIRE, chain_id, reward_id, now))
+
+
+def _values(reward: Reward) -> tuple[object, ...]:
+    return (
+        reward.chain_id,
+        reward.id,
+        reward.member_id,
+        reward.account_id,
+        reward.program_id,
+        reward.definition_id,
+        reward.offer_id,
+        reward.name,
+        reward.description,
+        reward.exclusion,
+        reward.points,
+        *discount_values(reward.discount),
+        reward.state.value,
+        reward.created_at,
+        reward.updated_at,
+        reward.expires_at,
+    )
+
+
+def _reward(row: asyncpg.Record | None) -> Reward | None:
+    return None if row is None else reward_from(row)
+
+
+def reward_from(row: asyncpg.Record) -> Reward:
+    """The reward in a row of `COLUMNS`."""
+    account_id, program_id, definition_id, offer_id, salon_id = (
+        row["account_id"],
+        row["program_id"],
+        row["definition_id"],
+        row["offer_id"],
+        row["redeemed_salon_id"],
+    )
+    return Reward(
+        id=RewardId(row["id"]),
+        chain_id=ChainId(row["chain_id"]),
+        member_id=MemberId(row["member_id"]),
+        account_id=None if account_id is None else AccountId(account_id),
+        program_id=None if program_id is None else ProgramId(program_id),
+        definition_id=None if definition_id is None else DefinitionId(definition_id),
+        offer_id=None if offer_id is None else OfferId(offer_id),
+        name=row["name"],
+        description=row["description"],
+        exclusion=row["exclusion"],
+        points=row["points"],
+        discount=discount_from(row),
+        state=RewardState(row["state"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        redeemed_at=row["redeemed_at"],
+        display_until=row["display_until"],
+        used_by_session=row["used_by_session"],
+        redeemed_salon_id=None if salon_id is None else SalonId(salon_id),
+        expires_at=row["expires_at"],
+        voided_at=row["voided_at"],
+        points_returned=row["points_returned"],
+        version=row["version"],
+    )
