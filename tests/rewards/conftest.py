@@ -1,0 +1,74 @@
+"""Rewards on real engines: one database for the session, a chain of its own for each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from loyalty.points.v1.points_pb2_grpc import PointsServiceStub
+from loyalty.rewards.v1.rewards_pb2_grpc import RewardsServiceStub
+from redis.asyncio import Redis
+
+from services.chassis import grpc_client
+from services.chassis.clock import BusinessClock, FixedClock
+from services.chassis.grpc_server import GrpcServer
+from services.chassis.postgres import Pool, create_pool
+from services.chassis.runner import open_redis
+from services.rewards import rpc
+from services.rewards.clients import Points
+from services.rewards.countdown import Countdowns
+from services.rewards.usecases.deps import Deps
+from tests.engines import Postgres
+from tests.rewards.house import START, House
+
+
+@pytest.fixture(scope="session")
+async def rewards_pool(postgres: Postgres) -> AsyncIterator[Pool]:
+    """The rewards database, with the rights of the service's own role."""
+    urls = await postgres.create_database("rewards")
+    pool = await create_pool(urls.service_url, size_max=12, name="rewards-tests")
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """A client as the service has it."""
+    client = open_redis(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def points_address() -> str:
+    """Where nobody answers: the points service is away, unless a test brings a real one."""
+    return "127.0.0.1:1"
+
+
+@pytest.fixture
+async def points_stub(points_address: str) -> AsyncIterator[PointsServiceStub]:
+    """The points service as rewards reaches it."""
+    channel = grpc_client.channel(points_address)
+    yield PointsServiceStub(channel)
+    await channel.close(None)
+
+
+@pytest.fixture
+async def house(
+    rewards_pool: Pool, redis: Redis, points_stub: PointsServiceStub
+) -> AsyncIterator[House]:
+    """The rewards service over its own wire, at a moment that the test moves."""
+    clock = FixedClock(START)
+    deps = Deps(
+        pool=rewards_pool,
+        clock=BusinessClock(clock),
+        points=Points(points_stub),
+        countdowns=Countdowns(redis),
+    )
+    server = GrpcServer("127.0.0.1:0")
+    server.register(rpc.register(deps), rpc.STATUS)
+    await server.start()
+    channel = grpc_client.channel(f"127.0.0.1:{server.port}")
+    yield House(deps=deps, stub=RewardsServiceStub(channel), clock=clock)
+    await channel.close(None)
+    await server.stop(0)
