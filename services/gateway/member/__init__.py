@@ -1,5 +1,20 @@
-"""The customer web client at /m/{slug}."""
+"""The customer web client at /m/{slug}: pages that a member opens on her own phone."""
 
 from fastapi import APIRouter
 
-router = APIRouter(include_in_schema=False)
+from services.gateway.member import (
+    account,
+    card,
+    codes,
+    decoder,
+    install,
+    join,
+    offers,
+    scan,
+    spelling,
+    wallet,
+)
+
+router = APIRouter()
+for _room in (install, codes, join, scan, decoder, card, wallet, offers, account, spelling):
+    router.include_router(_room.router)

@@ -1,5 +1,9 @@
-"""The counter screen at /t."""
+"""The counter screen at /t: a tablet of the salon serves members who have no phone at hand."""
 
 from fastapi import APIRouter
 
-router = APIRouter(include_in_schema=False)
+from services.gateway.tablet import counter, door, wallet
+
+router = APIRouter()
+for _room in (counter, wallet, door):
+    router.include_router(_room.router)

@@ -102,11 +102,15 @@ def N_(words: str) -> str:
     return words
 
 
-def language_of(request: Request, default: str = "fr") -> str:
-    """The visitor's language: her choice in the address or cookie, her browser's, the chain's."""
+def language_of(request: Request, default: str = "fr", *, own: str = "") -> str:
+    """The visitor's language: her choice in the address or cookie, the one of her account (`own`),
+    her browser's, the chain's.
+    """
     for chosen in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
         if chosen in LANGUAGES:
             return chosen
+    if own in LANGUAGES:
+        return own
     header = request.headers.get("accept-language", "")[:_HEADER_CHARACTERS_MAX]
     wished = [part.split(";")[0].strip().replace("-", "_") for part in header.split(",")]
     wished = [tag for tag in wished if tag]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlencode
 
-from fastapi import Request
+from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
+from google.protobuf.timestamp_pb2 import Timestamp
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -15,6 +17,11 @@ from services.gateway.web import i18n
 from services.gateway.web.assets import static
 
 _TEMPLATES = Path(__file__).parent / "templates"
+
+
+def _instant(stamp: Timestamp) -> datetime:
+    """A service's time as an aware one."""
+    return stamp.ToDatetime(UTC)
 
 
 @functools.cache
@@ -39,6 +46,7 @@ def environment(language: str) -> Environment:
         npgettext=words.npgettext,
     )
     made.globals.update(static=static, lang=language, languages=i18n.LANGUAGES)
+    made.filters.update(zip=zip, instant=_instant)
     made.filters["number"] = functools.partial(i18n.format_number, language=language)
     made.filters["money"] = functools.partial(i18n.format_money, language=language)
     made.filters["day"] = functools.partial(i18n.format_date, language=language)
@@ -84,7 +92,7 @@ def page(
     return response
 
 
-def keep_language(request: Request, response: HTMLResponse, language: str) -> None:
+def keep_language(request: Request, response: Response, language: str) -> None:
     """Remembers the language that the visitor chose; it is a wish, not a secret."""
     response.set_cookie(
         i18n.LANGUAGE_COOKIE,

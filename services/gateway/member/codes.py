@@ -1,0 +1,206 @@
+"""The one-time code: proof that a phone number or an e-mail is hers (D34).
+
+What the code page must know between two requests lies sealed in a short cookie of hers.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import asdict, dataclass, replace
+
+import orjson
+from fastapi import APIRouter, Response
+from loyalty.enrollment.v1.enrollment_pb2 import (
+    GetMemberRequest,
+    RequestCodeRequest,
+    VerifyCodeRequest,
+)
+from loyalty.types.v1.types_pb2 import CHANNEL_EMAIL
+
+from services.chassis.errors import RemoteRefusal
+from services.chassis.signing import Unsealable
+from services.gateway.auth import clear_cookie, set_cookie
+from services.gateway.member.door import MemberDep, PageRoute, Visit, VisitDep
+from services.gateway.member.forms import (
+    NO_PROBLEMS,
+    Contact,
+    Problems,
+    contact_of,
+    problems_of,
+    read_fields,
+)
+from services.gateway.web.i18n import language_value
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+CODE_COOKIE = "meche_code"
+# A little longer than a code lives, so that a late one is told as late.
+CODE_COOKIE_SECONDS = 15 * 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeStep:
+    """A code is under way to this address."""
+
+    challenge_id: str
+    masked_address: str
+    by_email: bool
+    phone: str
+    email: str
+    next_path: str
+
+
+def _keep(visit: Visit, response: Response, step: CodeStep) -> None:
+    sealed = visit.deps.sealer("code-step").seal(orjson.dumps(asdict(step)))
+    set_cookie(
+        response,
+        visit.deps,
+        CODE_COOKIE,
+        base64.urlsafe_b64encode(sealed).decode(),
+        path=visit.base,
+        max_age_seconds=CODE_COOKIE_SECONDS,
+    )
+
+
+def _held(visit: Visit) -> CodeStep | None:
+    try:
+        sealed = base64.urlsafe_b64decode(visit.request.cookies.get(CODE_COOKIE, ""))
+        return CodeStep(**orjson.loads(visit.deps.sealer("code-step").open(sealed)))
+    except (binascii.Error, ValueError, TypeError, Unsealable):
+        return None
+
+
+async def send_code(visit: Visit, contact: Contact, *, next_path: str) -> Response:
+    """Send a code to this address and go to the page that asks for it. Raises refusals."""
+    limits = visit.deps.limits
+    network = limits.network_of(visit.request)
+    await limits.check("code_request_network", visit.chain.id, network)
+    address = contact.phone or contact.email
+    await limits.check("code_request", visit.chain.id, address.lower())
+    answer = await visit.deps.clients.enrollment.RequestCode(
+        RequestCodeRequest(
+            chain_id=visit.chain.id,
+            phone=contact.phone,
+            email=contact.email,
+            language=language_value(visit.language),
+        )
+    )
+    response = visit.go("/code")
+    step = CodeStep(
+        challenge_id=answer.challenge_id,
+        masked_address=answer.masked_address,
+        by_email=answer.channel == CHANNEL_EMAIL,
+        phone=contact.phone,
+        email=contact.email,
+        next_path=visit.own_path(next_path),
+    )
+    _keep(visit, response, step)
+    return response
+
+
+@router.get("/m/{slug}/signin")
+async def sign_in_page(visit: VisitDep) -> Response:
+    """For a member on a new phone: where shall the code go?"""
+    return _sign_in(visit, visit.request.query_params.get("next", ""))
+
+
+def _sign_in(
+    visit: Visit, next_path: str, *, typed: str = "", problems: Problems = NO_PROBLEMS
+) -> Response:
+    return visit.show(
+        "signin.html", problems=problems, typed=typed, next_path=visit.own_path(next_path)
+    )
+
+
+@router.post("/m/{slug}/signin")
+async def sign_in(visit: VisitDep) -> Response:
+    """Send the code; the answer is the same whether or not the address is known."""
+    fields = await read_fields(visit.request)
+    typed = fields.text("contact")
+    try:
+        return await send_code(visit, contact_of(typed), next_path=fields["next"])
+    except RemoteRefusal as refusal:
+        problems = problems_of(
+            refusal, visit.language, shown={"phone": "contact", "email": "contact"}
+        )
+        return _sign_in(visit, fields["next"], typed=typed, problems=problems)
+
+
+@router.post("/m/{slug}/verify")
+async def verify_self(visit: MemberDep) -> Response:
+    """Send the code to her own address: the first take asks for it."""
+    fields = await read_fields(visit.request)
+    answer = await visit.deps.clients.enrollment.GetMember(
+        GetMemberRequest(chain_id=visit.chain.id, member_id=visit.member_id)
+    )
+    member = answer.member
+    by_email = member.registered_by == CHANNEL_EMAIL or not member.phone
+    contact = Contact(email=member.email) if by_email else Contact(phone=member.phone)
+    try:
+        return await send_code(visit, contact, next_path=fields["next"])
+    except RemoteRefusal:
+        step = _held(visit)
+        if step is None or (step.phone, step.email) != (contact.phone, contact.email):
+            raise
+        # A code went to her a moment ago; it is still good.
+        response = visit.go("/code")
+        _keep(visit, response, replace(step, next_path=visit.own_path(fields["next"])))
+        return response
+
+
+@router.get("/m/{slug}/code")
+async def code_page(visit: VisitDep) -> Response:
+    """Where she types or pastes the code."""
+    step = _held(visit)
+    if step is None:
+        return visit.go("/signin")
+    return visit.show("code.html", step=step)
+
+
+@router.post("/m/{slug}/code")
+async def check_code(visit: VisitDep) -> Response:
+    """The right code: this phone is hers from now on, and she goes back to where she was."""
+    fields = await read_fields(visit.request)
+    step = _held(visit)
+    if step is None:
+        return visit.go("/signin")
+    await visit.deps.limits.check("code_verify", visit.chain.id, step.challenge_id)
+    try:
+        answer = await visit.deps.clients.enrollment.VerifyCode(
+            VerifyCodeRequest(
+                chain_id=visit.chain.id,
+                challenge_id=step.challenge_id,
+                code="".join(fields["code"].split()),
+                session_token=visit.token,
+            )
+        )
+    except RemoteRefusal as refusal:
+        problems = problems_of(refusal, visit.language, shown={"code": "code"})
+        return visit.show("code.html", problems=problems, step=step)
+    visit.deps.authenticator.forget(answer.session_token)
+    response = visit.go(step.next_path.removeprefix(visit.base))
+    visit.sign_in(response, answer.session_token)
+    clear_cookie(response, visit.deps, CODE_COOKIE, path=visit.base)
+    return response
+
+
+@router.post("/m/{slug}/code/again")
+async def send_code_again(visit: VisitDep) -> Response:
+    """A new code to the same address; the older one is dead."""
+    step = _held(visit)
+    if step is None:
+        return visit.go("/signin")
+    contact = Contact(phone=step.phone, email=step.email)
+    try:
+        return await send_code(visit, contact, next_path=step.next_path)
+    except RemoteRefusal as refusal:
+        problems = problems_of(refusal, visit.language)
+        return visit.show("code.html", problems=problems, step=step)
+
+
+@router.get("/m/{slug}/verify")
+@router.get("/m/{slug}/code/again")
+async def nothing_to_see(visit: VisitDep) -> Response:
+    """These addresses only take forms."""
+    return visit.go("/code")
