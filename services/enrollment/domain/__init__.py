@@ -1,0 +1,1 @@
+"""Pure rules of enrollment: standard library only, no clock, no I/O."""
