@@ -1,0 +1,1 @@
+"""What enrollment does: one function for each thing, one transaction each."""
