@@ -19,14 +19,13 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from google.protobuf.message import DecodeError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from services.chassis import context, dead_letters, inbox, positions, replay
+from services.chassis import context, dead_letters, inbox, positions
 from services.chassis.errors import Unavailable
 from services.chassis.events import Event, Impossible, Record, header_texts, parse
+from services.chassis.gaps import Gaps
 from services.chassis.metrics import (
     CONSUMER_EVENTS_TOTAL,
-    CONSUMER_GAP_TOTAL,
     CONSUMER_LAG,
     DEAD_LETTERS_TOTAL,
 )
@@ -41,8 +40,8 @@ _TROUBLE: tuple[type[Exception], ...] = (Unavailable, *LOST_CONNECTION)
 # Events of one partition that share a transaction while all goes well.
 BATCH_SIZE_MAX = 100
 POLL_MS = 300
-SESSION_TIMEOUT_MS = 10_000
-HEARTBEAT_MS = 2_000
+# The shortest that Apache Kafka takes without being told to: a crashed member is replaced soon.
+SESSION_TIMEOUT_MS = 6_000
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 5.0
 # How long a lost database is waited for before the process ends and is started anew.
@@ -52,10 +51,19 @@ HANDLER_ATTEMPTS_MAX = 3
 # One bad event is a bad event; so many in a row are a bad release. The process stops and says so.
 DEAD_LETTERS_IN_A_ROW_MAX = 20
 STOP_TIMEOUT_SECONDS = 5.0
+# The broker answers every fetch within half a second, if only with nothing. After this silence the
+# client is taken to be stuck and is built anew.
+SILENCE_SECONDS_MAX = 10.0
+# A member without partitions may be a spare one, so it is given longer.
+IDLE_SECONDS_MAX = 300.0
 
 
 class TooManyDeadLetters(Exception):
     """So many events in a row could not be applied that the fault must lie here."""
+
+
+class BrokerSilent(KafkaError):  # type: ignore[misc]
+    """The client neither gets answers nor says why."""
 
 
 class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -71,22 +79,29 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         bootstrap: str,
         redis: Redis | None = None,
         trouble_seconds_max: float = TROUBLE_SECONDS_MAX,
+        session_timeout_ms: int = SESSION_TIMEOUT_MS,
     ) -> None:
         self.group = group
         self._topics = list(topics)
         self._handlers = dict(handlers)
         self._pool = pool
         self._bootstrap = bootstrap
-        self._redis = redis
         self._trouble_seconds_max = trouble_seconds_max
+        self._session_timeout_ms = session_timeout_ms
         self._stopping = asyncio.Event()
+        # When the broker was last heard, by our clock, and the time stamp that said so.
+        self._heard_at = 0.0
+        self._heard_stamp = 0
         # The offset that must come next, for each partition that was taken up.
         self._expected: dict[TopicPartition, int] = {}
         self._dead_in_a_row = 0
-        # Sources that still have to be asked for a replay.
-        self._wishes: set[str] = set()
-        self.gaps = 0
+        self._missing = Gaps(group=group, redis=redis)
         self.ready = False
+
+    @property
+    def gaps(self) -> int:
+        """How often events were missing since the process started."""
+        return self._missing.count
 
     def stop(self) -> None:
         """Finish the transaction in hand, commit its offset and end."""
@@ -128,8 +143,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             client_id=self.group,
             enable_auto_commit=False,
             auto_offset_reset="none",
-            session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=HEARTBEAT_MS,
+            session_timeout_ms=self._session_timeout_ms,
+            heartbeat_interval_ms=self._session_timeout_ms // 4,
             retry_backoff_ms=100,
             metadata_max_age_ms=10_000,
         )
@@ -137,6 +152,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         client.subscribe(self._topics, listener=self)
         try:
             await client.start()
+            self._heard_at = time.monotonic()
             while not self._stopping.is_set():
                 await self._round(client)
         finally:
@@ -166,7 +182,19 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         for partition, records in batches.items():
             if partition in self._expected:
                 await self._consume(client, partition, records)
-        await self._ask_for_replays()
+        self._listen(client, heard=bool(batches))
+        await self._missing.ask_for_replays()
+
+    def _listen(self, client: AIOKafkaConsumer, *, heard: bool) -> None:
+        """Raise `BrokerSilent` when the client has been stuck for too long."""
+        partitions = client.assignment()
+        stamps = [client.last_poll_timestamp(partition) or 0 for partition in partitions]
+        newest = max(stamps, default=0)
+        if heard or newest != self._heard_stamp:
+            self._heard_at, self._heard_stamp = time.monotonic(), newest
+        allowed = SILENCE_SECONDS_MAX if partitions else IDLE_SECONDS_MAX
+        if time.monotonic() - self._heard_at > allowed:
+            raise BrokerSilent
 
     async def _take_up(self, client: AIOKafkaConsumer, partition: TopicPartition) -> None:
         """Decide where to start: at the committed offset, unless events would be missed by it.
@@ -182,6 +210,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         if committed is None:
             start, missed = beginning, stored is not None or beginning > 0
+            # From now on the broker knows the group, even if nothing comes on this partition; a
+            # broker that does not know it later has forgotten everything.
+            await client.commit({partition: start})
         elif stored is None:
             start, missed = beginning, beginning > 0
         else:
@@ -189,7 +220,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         if start < beginning:
             start, missed = beginning, True
         if missed:
-            self._gap(partition, why="taken_up")
+            self._missing.found(partition, why="taken_up")
         if stored is None:
             await self._patiently(lambda: self._write_position(partition, start))
         client.seek(partition, start)
@@ -213,35 +244,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     ) -> None:
         """Start a partition again at its beginning: what came before is to be replayed."""
         beginning = (await client.beginning_offsets([partition]))[partition]
-        self._gap(partition, why=why)
+        self._missing.found(partition, why=why)
         client.seek(partition, beginning)
         self._expected[partition] = beginning
-
-    # -- missing events ----------------------------------------------------------------------
-
-    def _gap(self, partition: TopicPartition, *, why: str) -> None:
-        self.gaps += 1
-        CONSUMER_GAP_TOTAL.labels(self.group).inc()
-        source = partition.topic.split(".")[1] if "." in partition.topic else partition.topic
-        self._wishes.add(source)
-        log.error(
-            "events_missing",
-            group=self.group,
-            topic=partition.topic,
-            partition=partition.partition,
-            why=why,
-        )
-
-    async def _ask_for_replays(self) -> None:
-        """Tell the sources whose events are missing; what cannot be told now is told later."""
-        if self._redis is None:
-            return
-        for source in list(self._wishes):
-            try:
-                await replay.wish(self._redis, source=source, consumer=self.group)
-            except (RedisError, OSError):
-                return
-            self._wishes.discard(source)
 
     # -- applying ----------------------------------------------------------------------------
 
@@ -249,7 +254,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self, client: AIOKafkaConsumer, partition: TopicPartition, records: Sequence[Record]
     ) -> None:
         if records[0].offset > self._expected[partition]:
-            self._gap(partition, why="jump")
+            self._missing.found(partition, why="jump")
         try:
             await self._patiently(lambda: self._apply_together(records))
             self._dead_in_a_row = 0
@@ -412,5 +417,9 @@ async def _leave(client: AIOKafkaConsumer, group: str) -> None:
     try:
         async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
             await client.stop()
-    except (KafkaError, OSError, AssertionError) as error:
+    except (KafkaError, OSError, AssertionError, asyncio.CancelledError) as error:
+        # aiokafka also hands on the cancellation of tasks of its own; ours must not be lost.
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
         log.info("consumer_left_behind", group=group, fault=type(error).__name__)

@@ -51,15 +51,16 @@ def parse(record: Record) -> Event:
     """Read an event from its record; raises `Impossible` when the headers make no event."""
     headers = header_texts(record)
     try:
+        event_id, chain_id = UUID(headers["ce_id"]), UUID(headers["ce_chainid"])
         time = datetime.fromisoformat(headers["ce_time"])
         if time.tzinfo is None:
             raise Impossible("unparseable: ce_time names no offset")
         return Event(
-            id=UUID(headers["ce_id"]),
+            id=event_id,
             type=headers["ce_type"],
             source=headers.get("ce_source", ""),
             subject=headers.get("ce_subject", ""),
-            chain_id=UUID(headers["ce_chainid"]),
+            chain_id=chain_id,
             time=time,
             topic=record.topic,
             partition=record.partition,

@@ -123,6 +123,7 @@ class App(Generic[S]):
             pool=self.pool,
             bootstrap=self.settings.kafka_bootstrap,
             redis=self.redis,
+            session_timeout_ms=self.settings.kafka_session_timeout_ms,
         )
         self._consumers.append(consumer)
         self._roles[f"consumer {group}"] = consumer.run

@@ -35,6 +35,12 @@ class ServiceSettings(BaseSettings):
         None, description="PostgreSQL address with the role that owns the schema"
     )
     kafka_bootstrap: str = Field("", description="host:port of Kafka, several by comma")
+    kafka_session_timeout_ms: int = Field(
+        6_000,
+        ge=1_000,
+        le=60_000,
+        description="how soon a vanished consumer is replaced; Apache Kafka wants 6000 or more",
+    )
     redis_url: str = Field("", description="Redis address, redis://host:port/0")
     bind_host: str = Field("127.0.0.1", description="interface that the ports open on")
     grpc_port: int = Field(0, ge=0, le=65535, description="port of the service's gRPC server")
