@@ -68,7 +68,7 @@ SELECT job.id, job.chain_id, job.kind, job.key, job.due_at, job.business, job.pa
 FROM business_clock AS clock
 JOIN job ON job.chain_id = clock.chain_id
 WHERE job.state = 'waiting' AND job.business
-  AND job.due_at <= $1 + clock.offset_microseconds * interval '1 microsecond'
+  AND job.due_at <= $1::timestamptz + clock.offset_microseconds * interval '1 microsecond'
   AND (job.not_before IS NULL OR job.not_before <= $1) AND job.kind = ANY($2::text[])
 ORDER BY job.due_at, job.id LIMIT 1
 FOR UPDATE OF job SKIP LOCKED

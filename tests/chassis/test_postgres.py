@@ -1,0 +1,135 @@
+"""Transactions: retried when they may be, never when the outcome is unknown."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from deploy.local.databases import DatabaseUrls
+from services.chassis.errors import Unavailable
+from services.chassis.postgres import Connection, Pool, create_pool, in_transaction, transaction
+
+
+async def test_a_deadlock_is_tried_again(pool: Pool, urls: DatabaseUrls) -> None:
+    """Two transactions lock two rows crosswise; both come to an end."""
+    await pool.execute(
+        "INSERT INTO published_position VALUES ('t', 1, 0, now()), ('t', 2, 0, now())"
+    )
+    meet = asyncio.Barrier(2)
+    met = [False, False]
+
+    async def add(conn: Connection, partition: int) -> None:
+        await conn.execute(
+            "UPDATE published_position SET next_offset = next_offset + 1 WHERE partition = $1",
+            partition,
+        )
+
+    async def work(me: int, conn: Connection) -> None:
+        await add(conn, 1 + me)
+        if not met[me]:
+            met[me] = True
+            await meet.wait()
+        await add(conn, 2 - me)
+
+    await asyncio.gather(
+        *(in_transaction(pool, lambda conn, me=me: work(me, conn)) for me in (0, 1))  # type: ignore[misc]
+    )
+
+    rows = await pool.fetch("SELECT next_offset FROM published_position")
+    assert [row["next_offset"] for row in rows] == [2, 2]
+
+
+async def test_a_connection_lost_before_the_commit_is_tried_again(pool: Pool) -> None:
+    tries = 0
+
+    async def work(conn: Connection) -> int:
+        nonlocal tries
+        tries += 1
+        await conn.execute("INSERT INTO published_position VALUES ('t', $1, 0, now())", tries)
+        if tries == 1:
+            await pool.execute("SELECT pg_terminate_backend($1)", conn.get_server_pid())
+            await conn.execute("SELECT 1")
+        return tries
+
+    assert await in_transaction(pool, work) == 2
+    assert await pool.fetchval("SELECT count(*) FROM published_position") == 1
+
+
+async def test_a_connection_lost_in_the_commit_is_not_tried_again(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it took effect is unknown; the caller's idempotency key finds out."""
+    tries = 0
+
+    async def work(conn: Connection) -> None:
+        nonlocal tries
+        tries += 1
+        await pool.execute("SELECT pg_terminate_backend($1)", conn.get_server_pid())
+
+    with pytest.raises(Unavailable):
+        await in_transaction(pool, work)
+    assert tries == 1
+
+
+async def test_a_fault_of_our_own_is_neither_retried_nor_called_an_outage(pool: Pool) -> None:
+    tries = 0
+
+    async def wrong_type(conn: Connection) -> None:
+        nonlocal tries
+        tries += 1
+        await conn.execute("SELECT $1::int", "not a number")
+
+    with pytest.raises(asyncpg.DataError):
+        await in_transaction(pool, wrong_type)
+    assert tries == 1
+
+
+async def test_a_lock_that_others_hold_too_long_is_unavailable(pool: Pool) -> None:
+    await pool.execute("INSERT INTO published_position VALUES ('t', 1, 0, now())")
+
+    async def work(conn: Connection) -> None:
+        await conn.execute("SET LOCAL lock_timeout = '100ms'")
+        await conn.execute("UPDATE published_position SET next_offset = 2")
+
+    async with transaction(pool) as holder:
+        await holder.execute("UPDATE published_position SET next_offset = 1")
+        with pytest.raises(Unavailable):
+            await in_transaction(pool, work)
+
+
+async def test_a_returned_connection_has_no_open_transaction(pool: Pool) -> None:
+    """Also after a task was cancelled in the middle of a statement."""
+
+    async def slow(conn: Connection) -> None:
+        await conn.execute("INSERT INTO published_position VALUES ('t', 1, 0, now())")
+        await conn.execute("SELECT pg_sleep(30)")
+
+    task = asyncio.create_task(in_transaction(pool, slow))
+    async with asyncio.timeout(10):
+        while not await pool.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+        ):
+            await asyncio.sleep(0.02)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert await pool.fetchval("SELECT count(*) FROM published_position") == 0
+    open_ones = await pool.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND state LIKE 'idle in transaction%'"
+    )
+    assert open_ones == 0
+
+
+async def test_json_and_times_come_back_as_they_went(pool: Pool) -> None:
+    value = {"list": [1, "é"], "nothing": None}
+    assert await pool.fetchval("SELECT $1::jsonb", value) == value
+    assert await pool.fetchval("SELECT $1::jsonb[]", [value, {}]) == [value, {}]
+    assert (await pool.fetchval("SELECT now()")).utcoffset().total_seconds() == 0
+
+
+async def test_a_database_that_does_not_answer_is_unavailable() -> None:
+    with pytest.raises(Unavailable):
+        await create_pool("postgresql://nobody@127.0.0.1:1/nothing", name="test")
