@@ -72,6 +72,14 @@ class BusinessClockServicer(pb_grpc.BusinessClockServicer):
         self._clock = clock
         self._due = due
 
+    async def Now(self, request: pb.NowRequest, context: Any) -> pb.NowResponse:
+        """The chain's business time here."""
+        chain_id = _chain(request.chain_id)
+        offset = self._clock.offset(chain_id)
+        response = pb.NowResponse(offset_microseconds=offset // timedelta(microseconds=1))
+        response.now.FromDatetime(self._clock.now(chain_id))
+        return response
+
     async def SetOffset(self, request: pb.SetOffsetRequest, context: Any) -> pb.SetOffsetResponse:
         """Move a chain's clock forward; repeatable. Refuses with `ClockMovedBack`."""
         chain_id = _chain(request.chain_id)

@@ -25,31 +25,35 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63hassis/v1/business_clock.proto\x12\nchassis.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"A\n\x10SetOffsetRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x1b\n\x13offset_microseconds\x18\x02 \x01(\x03\"<\n\x11SetOffsetResponse\x12\'\n\x03now\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\"\n\x0eNextDueRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\"W\n\x0fNextDueResponse\x12\x34\n\x0bnext_due_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x0e\n\x0c_next_due_at\"!\n\rRunDueRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\"\"\n\x0eRunDueResponse\x12\x10\n\x08jobs_run\x18\x01 \x01(\x05\"\x11\n\x0fProgressRequest\"{\n\x10ProgressResponse\x12\x16\n\x0eoutbox_pending\x18\x01 \x01(\x03\x12\'\n\tpublished\x18\x02 \x03(\x0b\x32\x14.chassis.v1.Position\x12&\n\x08\x63onsumed\x18\x03 \x03(\x0b\x32\x14.chassis.v1.Position\"P\n\x08Position\x12\r\n\x05group\x18\x01 \x01(\t\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x11\n\tpartition\x18\x03 \x01(\x05\x12\x13\n\x0bnext_offset\x18\x04 \x01(\x03\x32\xa5\x02\n\rBusinessClock\x12H\n\tSetOffset\x12\x1c.chassis.v1.SetOffsetRequest\x1a\x1d.chassis.v1.SetOffsetResponse\x12\x42\n\x07NextDue\x12\x1a.chassis.v1.NextDueRequest\x1a\x1b.chassis.v1.NextDueResponse\x12?\n\x06RunDue\x12\x19.chassis.v1.RunDueRequest\x1a\x1a.chassis.v1.RunDueResponse\x12\x45\n\x08Progress\x12\x1b.chassis.v1.ProgressRequest\x1a\x1c.chassis.v1.ProgressResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63hassis/v1/business_clock.proto\x12\nchassis.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1e\n\nNowRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\"S\n\x0bNowResponse\x12\'\n\x03now\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13offset_microseconds\x18\x02 \x01(\x03\"A\n\x10SetOffsetRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x1b\n\x13offset_microseconds\x18\x02 \x01(\x03\"<\n\x11SetOffsetResponse\x12\'\n\x03now\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\"\n\x0eNextDueRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\"W\n\x0fNextDueResponse\x12\x34\n\x0bnext_due_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x0e\n\x0c_next_due_at\"!\n\rRunDueRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\"\"\n\x0eRunDueResponse\x12\x10\n\x08jobs_run\x18\x01 \x01(\x05\"\x11\n\x0fProgressRequest\"{\n\x10ProgressResponse\x12\x16\n\x0eoutbox_pending\x18\x01 \x01(\x03\x12\'\n\tpublished\x18\x02 \x03(\x0b\x32\x14.chassis.v1.Position\x12&\n\x08\x63onsumed\x18\x03 \x03(\x0b\x32\x14.chassis.v1.Position\"P\n\x08Position\x12\r\n\x05group\x18\x01 \x01(\t\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x11\n\tpartition\x18\x03 \x01(\x05\x12\x13\n\x0bnext_offset\x18\x04 \x01(\x03\x32\xdd\x02\n\rBusinessClock\x12\x36\n\x03Now\x12\x16.chassis.v1.NowRequest\x1a\x17.chassis.v1.NowResponse\x12H\n\tSetOffset\x12\x1c.chassis.v1.SetOffsetRequest\x1a\x1d.chassis.v1.SetOffsetResponse\x12\x42\n\x07NextDue\x12\x1a.chassis.v1.NextDueRequest\x1a\x1b.chassis.v1.NextDueResponse\x12?\n\x06RunDue\x12\x19.chassis.v1.RunDueRequest\x1a\x1a.chassis.v1.RunDueResponse\x12\x45\n\x08Progress\x12\x1b.chassis.v1.ProgressRequest\x1a\x1c.chassis.v1.ProgressResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chassis.v1.business_clock_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SETOFFSETREQUEST']._serialized_start=80
-  _globals['_SETOFFSETREQUEST']._serialized_end=145
-  _globals['_SETOFFSETRESPONSE']._serialized_start=147
-  _globals['_SETOFFSETRESPONSE']._serialized_end=207
-  _globals['_NEXTDUEREQUEST']._serialized_start=209
-  _globals['_NEXTDUEREQUEST']._serialized_end=243
-  _globals['_NEXTDUERESPONSE']._serialized_start=245
-  _globals['_NEXTDUERESPONSE']._serialized_end=332
-  _globals['_RUNDUEREQUEST']._serialized_start=334
-  _globals['_RUNDUEREQUEST']._serialized_end=367
-  _globals['_RUNDUERESPONSE']._serialized_start=369
-  _globals['_RUNDUERESPONSE']._serialized_end=403
-  _globals['_PROGRESSREQUEST']._serialized_start=405
-  _globals['_PROGRESSREQUEST']._serialized_end=422
-  _globals['_PROGRESSRESPONSE']._serialized_start=424
-  _globals['_PROGRESSRESPONSE']._serialized_end=547
-  _globals['_POSITION']._serialized_start=549
-  _globals['_POSITION']._serialized_end=629
-  _globals['_BUSINESSCLOCK']._serialized_start=632
-  _globals['_BUSINESSCLOCK']._serialized_end=925
+  _globals['_NOWREQUEST']._serialized_start=80
+  _globals['_NOWREQUEST']._serialized_end=110
+  _globals['_NOWRESPONSE']._serialized_start=112
+  _globals['_NOWRESPONSE']._serialized_end=195
+  _globals['_SETOFFSETREQUEST']._serialized_start=197
+  _globals['_SETOFFSETREQUEST']._serialized_end=262
+  _globals['_SETOFFSETRESPONSE']._serialized_start=264
+  _globals['_SETOFFSETRESPONSE']._serialized_end=324
+  _globals['_NEXTDUEREQUEST']._serialized_start=326
+  _globals['_NEXTDUEREQUEST']._serialized_end=360
+  _globals['_NEXTDUERESPONSE']._serialized_start=362
+  _globals['_NEXTDUERESPONSE']._serialized_end=449
+  _globals['_RUNDUEREQUEST']._serialized_start=451
+  _globals['_RUNDUEREQUEST']._serialized_end=484
+  _globals['_RUNDUERESPONSE']._serialized_start=486
+  _globals['_RUNDUERESPONSE']._serialized_end=520
+  _globals['_PROGRESSREQUEST']._serialized_start=522
+  _globals['_PROGRESSREQUEST']._serialized_end=539
+  _globals['_PROGRESSRESPONSE']._serialized_start=541
+  _globals['_PROGRESSRESPONSE']._serialized_end=664
+  _globals['_POSITION']._serialized_start=666
+  _globals['_POSITION']._serialized_end=746
+  _globals['_BUSINESSCLOCK']._serialized_start=749
+  _globals['_BUSINESSCLOCK']._serialized_end=1098
 # @@protoc_insertion_point(module_scope)

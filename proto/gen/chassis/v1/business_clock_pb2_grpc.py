@@ -37,6 +37,11 @@ class BusinessClockStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.Now = channel.unary_unary(
+                '/chassis.v1.BusinessClock/Now',
+                request_serializer=chassis_dot_v1_dot_business__clock__pb2.NowRequest.SerializeToString,
+                response_deserializer=chassis_dot_v1_dot_business__clock__pb2.NowResponse.FromString,
+                _registered_method=True)
         self.SetOffset = channel.unary_unary(
                 '/chassis.v1.BusinessClock/SetOffset',
                 request_serializer=chassis_dot_v1_dot_business__clock__pb2.SetOffsetRequest.SerializeToString,
@@ -64,6 +69,13 @@ class BusinessClockServicer:
     Served by every service; one caller walks all clocks together so that a jump over a year meets
     every due moment on its own day.
     """
+
+    def Now(self, request, context):
+        """The chain's business time in this service.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def SetOffset(self, request, context):
         """Moves the chain's clock forward. Repeating it changes nothing; moving back is refused.
@@ -96,6 +108,11 @@ class BusinessClockServicer:
 
 def add_BusinessClockServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'Now': grpc.unary_unary_rpc_method_handler(
+                    servicer.Now,
+                    request_deserializer=chassis_dot_v1_dot_business__clock__pb2.NowRequest.FromString,
+                    response_serializer=chassis_dot_v1_dot_business__clock__pb2.NowResponse.SerializeToString,
+            ),
             'SetOffset': grpc.unary_unary_rpc_method_handler(
                     servicer.SetOffset,
                     request_deserializer=chassis_dot_v1_dot_business__clock__pb2.SetOffsetRequest.FromString,
@@ -129,6 +146,33 @@ class BusinessClock:
     Served by every service; one caller walks all clocks together so that a jump over a year meets
     every due moment on its own day.
     """
+
+    @staticmethod
+    def Now(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chassis.v1.BusinessClock/Now',
+            chassis_dot_v1_dot_business__clock__pb2.NowRequest.SerializeToString,
+            chassis_dot_v1_dot_business__clock__pb2.NowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def SetOffset(request,

@@ -19,6 +19,8 @@ class BusinessClockStub:
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    Now: _aio.UnaryUnaryMultiCallable[_business_clock_pb2.NowRequest, _business_clock_pb2.NowResponse]
+    """The chain's business time in this service."""
     SetOffset: _aio.UnaryUnaryMultiCallable[_business_clock_pb2.SetOffsetRequest, _business_clock_pb2.SetOffsetResponse]
     """Moves the chain's clock forward. Repeating it changes nothing; moving back is refused."""
     NextDue: _aio.UnaryUnaryMultiCallable[_business_clock_pb2.NextDueRequest, _business_clock_pb2.NextDueResponse]
@@ -33,6 +35,14 @@ class BusinessClockServicer(metaclass=_abc_1.ABCMeta):
     Served by every service; one caller walks all clocks together so that a jump over a year meets
     every due moment on its own day.
     """
+
+    @_abc_1.abstractmethod
+    def Now(
+        self,
+        request: _business_clock_pb2.NowRequest,
+        context: _aio.ServicerContext[_business_clock_pb2.NowRequest, _abc.Awaitable[_business_clock_pb2.NowResponse]],
+    ) -> _abc.Awaitable[_business_clock_pb2.NowResponse]:
+        """The chain's business time in this service."""
 
     @_abc_1.abstractmethod
     def SetOffset(
