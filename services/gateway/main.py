@@ -15,7 +15,7 @@ async def build(app: runner.App[Settings]) -> None:
     app.check(ops.Check(name="http", ask=door.is_open))
     app.background("live news", deps.live.run)
     app.background("api limits", deps.limits.run)
-    app.background("http", door.run)
+    app.background("front door", door.run)
 
 
 if __name__ == "__main__":
