@@ -14,9 +14,12 @@ from fastapi import Request
 from starlette.responses import Response
 
 from services.chassis.errors import RateLimited, RemoteRefusal, Unavailable
-from services.gateway.refusal_words import REFUSALS, Words
+from services.gateway.refusal_words import OWN_REFUSALS, Words
+from services.gateway.service_words import SERVICE_REFUSALS
 
 log = structlog.get_logger(__name__)
+
+REFUSALS: Final[Mapping[str, Words]] = {**SERVICE_REFUSALS, **OWN_REFUSALS}
 
 LANGUAGES: Final = ("en", "fr")
 

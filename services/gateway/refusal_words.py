@@ -1,6 +1,6 @@
-"""Every refusal that a person or a program can meet: its status, its public code, its words.
+"""What the gateway itself refuses: status, public code, and words in two languages.
 
-Keys are the stable codes of the services' refusals and of the gateway's own, in capitals. Words
+Keys are stable codes in capitals; the services' own stand in `service_words.py`. Words
 say what is wrong and what to do next. `{name}` places are filled from the refusal's parameters.
 """
 
@@ -23,7 +23,7 @@ class Words:
 
 
 # Refusals that the gateway itself speaks, and those that every service may speak.
-_OWN: Final[Mapping[str, Words]] = {
+OWN_REFUSALS: Final[Mapping[str, Words]] = {
     "UNAUTHORIZED": Words(
         status=401,
         en="This request needs a valid key: send `Authorization: Bearer …`.",
@@ -232,8 +232,8 @@ _OWN: Final[Mapping[str, Words]] = {
         fr="Ce n’est pas possible ici : {what}.",
     ),
     "ERASURE_NOT_OFFERED": Words(
-        status=501,
-        public="NOT_IMPLEMENTED",
+        status=400,
+        public="BAD_REQUEST",
         en="Erasing a person is not offered by this version; nothing was deleted.",
         fr="Cette version n’offre pas l’effacement d’une personne; rien n’a été supprimé.",
     ),
@@ -241,16 +241,6 @@ _OWN: Final[Mapping[str, Words]] = {
         status=400,
         en="There is nothing to change in this request.",
         fr="Il n’y a rien à modifier dans cette demande.",
-    ),
-    "INVALID_PHONE_NUMBER": Words(
-        status=400,
-        en="This is not a phone number. Write it as +15145550142.",
-        fr="Ce n’est pas un numéro de téléphone. Écrivez-le ainsi : +15145550142.",
-    ),
-    "INVALID_EMAIL_ADDRESS": Words(
-        status=400,
-        en="This is not an e-mail address.",
-        fr="Ce n’est pas une adresse courriel.",
     ),
     "CLOCK_MOVED_BACK": Words(
         status=400,
@@ -265,5 +255,3 @@ _OWN: Final[Mapping[str, Words]] = {
         fr="L’horloge peut avancer d’au plus {years_max} ans.",
     ),
 }
-
-REFUSALS: Final[Mapping[str, Words]] = {**_OWN}

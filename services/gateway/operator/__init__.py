@@ -1,3 +1,5 @@
-from fastapi import APIRouter
+"""For whoever hosts the platform: chains with everything they need, and their plans (D40)."""
 
-router = APIRouter(prefix="/v2")
+from services.gateway.operator.chains import router
+
+__all__ = ["router"]
