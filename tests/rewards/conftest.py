@@ -14,11 +14,13 @@ from services.chassis.clock import BusinessClock, FixedClock
 from services.chassis.grpc_server import GrpcServer
 from services.chassis.postgres import Pool, create_pool
 from services.chassis.runner import open_redis
+from services.points.usecases.deps import assemble
 from services.rewards import rpc
 from services.rewards.clients import Points
 from services.rewards.countdown import Countdowns
 from services.rewards.usecases.deps import Deps
 from tests.engines import Postgres
+from tests.rewards.counter import Counter, Ledger, Line
 from tests.rewards.house import START, House
 
 
@@ -72,3 +74,37 @@ async def house(
     yield House(deps=deps, stub=RewardsServiceStub(channel), clock=clock)
     await channel.close(None)
     await server.stop(0)
+
+
+@pytest.fixture(scope="session")
+async def points_pool(postgres: Postgres) -> AsyncIterator[Pool]:
+    """The points database, with the rights of that service's own role."""
+    urls = await postgres.create_database("points")
+    pool = await create_pool(urls.service_url, size_max=8, name="points-for-rewards-tests")
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def counter(rewards_pool: Pool, points_pool: Pool, redis: Redis) -> AsyncIterator[Counter]:
+    """Rewards and points, each over its own wire, at a moment that the test moves."""
+    clock = FixedClock(START)
+    business = BusinessClock(clock)
+    ledger = Ledger(assemble(pool=points_pool, clock=business, redis=redis, secret="points " * 8))
+    await ledger.start()
+    line = Line(ledger.stub)
+    deps = Deps(pool=rewards_pool, clock=business, points=line, countdowns=Countdowns(redis))
+    server = GrpcServer("127.0.0.1:0")
+    server.register(rpc.register(deps), rpc.STATUS)
+    await server.start()
+    channel = grpc_client.channel(f"127.0.0.1:{server.port}")
+    made = Counter(
+        deps=deps, stub=RewardsServiceStub(channel), clock=clock, ledger=ledger, line=line
+    )
+    await ledger.know_chain(made.chain_id)
+    await made.open()
+    yield made
+    await made.settle()
+    await channel.close(None)
+    await server.stop(0)
+    await ledger.close()

@@ -5,6 +5,8 @@ Leases are real time by the database's clock, so that replicas with other clocks
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import asyncpg
 
 from services.chassis.postgres import Connection
@@ -117,19 +119,22 @@ async def put_off(conn: Connection, settlement: Settlement, *, retry_seconds: fl
     )
 
 
-async def turn_to_undo(conn: Connection, settlement: Settlement, *, retry_seconds: float) -> None:
-    """From now on its points, if any were debited, are to go back."""
+async def turn_to_undo(
+    conn: Connection, settlement: Settlement, *, lease_seconds: float
+) -> Settlement:
+    """From now on its points, if any were debited, are to go back; the caller keeps the lease."""
     await conn.execute(
         """
         UPDATE settlement
-        SET kind = 'undo', attempts = 0,
+        SET kind = 'undo', attempts = 1,
             leased_until = clock_timestamp() + make_interval(secs => $3)
         WHERE chain_id = $1 AND reward_id = $2
         """,
         settlement.chain_id,
         settlement.reward_id,
-        retry_seconds,
+        lease_seconds,
     )
+    return replace(settlement, kind=SettlementKind.UNDO, attempts=1)
 
 
 async def close(conn: Connection, settlement: Settlement) -> None:

@@ -8,6 +8,7 @@ is: the same question is asked again later, by the caller or by the job.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import structlog
 
@@ -223,7 +224,7 @@ async def _drop(deps: Deps, settlement: Settlement, *, debited: bool) -> None:
     since: its answer from points counts, not ours.
     """
 
-    async def work(conn: Connection) -> None:
+    async def work(conn: Connection) -> Settlement | None:
         if not await settlements.lock_held(conn, settlement):
             raise Unavailable("the take was taken on by somebody else")
         await storage.drop_pending(
@@ -231,13 +232,18 @@ async def _drop(deps: Deps, settlement: Settlement, *, debited: bool) -> None:
         )
         await idempotency.release(conn, [_claim(settlement, TAKE)])
         if debited:
-            await settlements.turn_to_undo(conn, settlement, retry_seconds=0)
-        elif settlement.attempts > 1:
-            await settlements.turn_to_undo(conn, settlement, retry_seconds=UNDO_AFTER_SECONDS)
+            return await settlements.turn_to_undo(conn, settlement, lease_seconds=LEASE_SECONDS)
+        if settlement.attempts > 1:
+            await settlements.turn_to_undo(conn, settlement, lease_seconds=UNDO_AFTER_SECONDS)
         else:
             await settlements.close(conn, settlement)
+        return None
 
-    await in_transaction(deps.pool, work)
+    undo = await in_transaction(deps.pool, work)
+    if undo is not None:
+        # Not known is put off: the job returns the points.
+        with contextlib.suppress(Unavailable):
+            await settle_undo(deps, undo)
 
 
 async def _put_off(deps: Deps, settlement: Settlement) -> None:
