@@ -47,6 +47,7 @@ class RewardChanged(_message.Message):
     offer_id: _builtins.str
     name: _builtins.str
     points: _builtins.int
+    """What the reward cost; 0 for a coupon."""
     salon_id: _builtins.str
     points_returned: _builtins.bool
     version: _builtins.int

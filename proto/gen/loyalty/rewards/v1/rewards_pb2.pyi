@@ -35,6 +35,7 @@ class _RewardStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RewardSt
     REWARD_STATUS_REDEEMED: _RewardStatus.ValueType  # 3
     """"échangée"."""
     REWARD_STATUS_VOIDED: _RewardStatus.ValueType  # 4
+    """From the first moment on, also while its points are still on their way back."""
     REWARD_STATUS_EXPIRED: _RewardStatus.ValueType  # 5
     """A coupon past its expiry date."""
 
@@ -48,6 +49,7 @@ REWARD_STATUS_ISSUED: RewardStatus.ValueType  # 2
 REWARD_STATUS_REDEEMED: RewardStatus.ValueType  # 3
 """"échangée"."""
 REWARD_STATUS_VOIDED: RewardStatus.ValueType  # 4
+"""From the first moment on, also while its points are still on their way back."""
 REWARD_STATUS_EXPIRED: RewardStatus.ValueType  # 5
 """A coupon past its expiry date."""
 Global___RewardStatus: _TypeAlias = RewardStatus  # noqa: Y015
@@ -713,6 +715,7 @@ class RestoreRewardRequest(_message.Message):
     REWARD_ID_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
+    """May be empty: pressing again is then refused."""
     chain_id: _builtins.str
     reward_id: _builtins.str
     @_builtins.property
@@ -763,6 +766,7 @@ class VoidRewardRequest(_message.Message):
     RETURN_POINTS_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
+    """May be empty: the reward's id then serves as key, since a reward is voided only once."""
     chain_id: _builtins.str
     reward_id: _builtins.str
     return_points: _builtins.bool
