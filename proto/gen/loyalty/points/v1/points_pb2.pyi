@@ -651,16 +651,20 @@ class GetProgramCodesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CODES_FIELD_NUMBER: _builtins.int
+    CODE_FAILURES_FIELD_NUMBER: _builtins.int
+    code_failures: _builtins.int
+    """Wrong codes that were typed anywhere in the chain in the last 24 hours (D39)."""
     @_builtins.property
     def codes(self) -> Global___ProgramCodes: ...
     def __init__(
         self,
         *,
         codes: Global___ProgramCodes | None = ...,
+        code_failures: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_failures", b"code_failures", "codes", b"codes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
