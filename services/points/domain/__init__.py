@@ -1,0 +1,1 @@
+"""The rules of points: pure functions over frozen values; no clock, no store, no protocol."""

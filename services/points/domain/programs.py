@@ -1,0 +1,192 @@
+"""Programs: one set of earning rules each; a chain may run several (LS-74)."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from services.points.domain.errors import (
+    NumberOutOfRange,
+    ProgramInactive,
+    ProgramUnknown,
+    SalonInactive,
+    SalonNotInProgram,
+    SalonUnknown,
+    TextInvalid,
+)
+from services.points.domain.ids import ChainId, ProgramId, SalonId
+
+# What most salons call it, and what it is called until the owner says otherwise (LS-74).
+DEFAULT_NAME = "Vos points"
+DEFAULT_TERM_ONE = "point"
+DEFAULT_TERM_OTHER = "points"
+
+NAME_LENGTH_MAX = 80
+TERM_LENGTH_MAX = 40
+# A scan gives a handful of points; more than this is a slip of the keyboard.
+VISIT_POINTS_MAX = 1000
+# A day: longer would refuse tomorrow's visit.
+COOL_DOWN_SECONDS_MAX = 24 * 3600
+# D12: on for live chains, off where a developer tries things.
+COOL_DOWN_SECONDS_LIVE = 900
+# They are read whole for each batch of earns, and shown in one drop-down.
+PROGRAMS_MAX = 50
+SALONS_MAX = 2000
+# Fewer digits are guessed within days (reliability 3): the owner is told.
+POINTS_CODE_DIGITS_SAFE = 5
+
+
+class AccrualType(StrEnum):
+    """What the points card shows: stamps for visits, a bar for dollars."""
+
+    VISIT = "VISIT"
+    SPEND = "SPEND"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program as everybody may see it. Its codes are kept apart."""
+
+    chain_id: ChainId
+    id: ProgramId
+    name: str
+    term_one: str
+    term_other: str
+    active: bool
+    accrual_type: AccrualType
+    visit_points: int
+    # Empty: every salon of the chain.
+    salon_ids: tuple[SalonId, ...]
+    cool_down_seconds: int
+    points_code_digits: int
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+    @property
+    def points_code_is_short(self) -> bool:
+        """Whether the owner ought to choose a longer points code."""
+        return self.points_code_digits < POINTS_CODE_DIGITS_SAFE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramChange:
+    """What an owner saves of one section; what is None stays as it was (SQ-47)."""
+
+    name: str | None = None
+    term_one: str | None = None
+    term_other: str | None = None
+    active: bool | None = None
+    accrual_type: AccrualType | None = None
+    visit_points: int | None = None
+    cool_down_seconds: int | None = None
+    salon_ids: tuple[SalonId, ...] | None = None
+    points_code_digits: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SalonStanding:
+    """What points knows of a salon that an earn names."""
+
+    id: SalonId
+    known: bool
+    active: bool
+
+
+def default_program(programs: Sequence[Program]) -> Program | None:
+    """The chain's first active program, which "main" stands for."""
+    active = [program for program in programs if program.active]
+    return min(active, key=lambda program: (program.created_at, program.id), default=None)
+
+
+def named(programs: Mapping[ProgramId, Program], program_id: ProgramId | None) -> Program:
+    """The program of that id, None meaning the default one; refuses with ProgramUnknown."""
+    if program_id is None:
+        found = default_program(list(programs.values()))
+    else:
+        found = programs.get(program_id)
+    if found is None:
+        raise ProgramUnknown
+    return found
+
+
+def in_order(programs: Sequence[Program]) -> list[Program]:
+    """Oldest first, the default program leading."""
+    first = default_program(programs)
+    return sorted(
+        programs,
+        key=lambda program: (program is not first, program.created_at, program.id),
+    )
+
+
+def require_serving(program: Program, salon: SalonStanding | None) -> None:
+    """Refuses when the program is off, or does not run in the salon that was named."""
+    if not program.active:
+        raise ProgramInactive
+    if salon is None:
+        return
+    if not salon.known:
+        raise SalonUnknown
+    if not salon.active:
+        raise SalonInactive
+    if program.salon_ids and salon.id not in program.salon_ids:
+        raise SalonNotInProgram
+
+
+def checked(program: Program) -> Program:
+    """The program with tidy texts; refuses texts and numbers that no program may have."""
+    _require_within("visit_points", program.visit_points, minimum=1, maximum=VISIT_POINTS_MAX)
+    _require_within(
+        "cool_down_seconds", program.cool_down_seconds, minimum=0, maximum=COOL_DOWN_SECONDS_MAX
+    )
+    _require_within("salon_ids", len(program.salon_ids), minimum=0, maximum=SALONS_MAX)
+    return replace(
+        program,
+        name=_text("name", program.name, DEFAULT_NAME, NAME_LENGTH_MAX),
+        term_one=_text("term_one", program.term_one, DEFAULT_TERM_ONE, TERM_LENGTH_MAX),
+        term_other=_text("term_other", program.term_other, DEFAULT_TERM_OTHER, TERM_LENGTH_MAX),
+    )
+
+
+def changed(program: Program, change: ProgramChange, *, codes: bool, now: datetime) -> Program:
+    """The program after a save, one version on; the same program when nothing differs.
+
+    `codes` says that a code is changed with it, which is a change too.
+    """
+    kept = program
+    wanted = {
+        "name": change.name,
+        "term_one": change.term_one,
+        "term_other": change.term_other,
+        "active": change.active,
+        "accrual_type": change.accrual_type,
+        "visit_points": change.visit_points,
+        "cool_down_seconds": change.cool_down_seconds,
+        "salon_ids": change.salon_ids,
+        "points_code_digits": change.points_code_digits,
+    }
+    given = {name: value for name, value in wanted.items() if value is not None}
+    program = checked(replace(program, **given))  # type: ignore[arg-type]
+    if program == kept and not codes:
+        return kept
+    return replace(program, updated_at=max(now, kept.updated_at), version=kept.version + 1)
+
+
+def tidy_text(field: str, text: str, *, length_max: int) -> str:
+    """A text without outer blanks; refuses one that is too long or holds control characters."""
+    text = unicodedata.normalize("NFC", text).strip()
+    if len(text) > length_max or any(unicodedata.category(sign) == "Cc" for sign in text):
+        raise TextInvalid(field=field, length_max=length_max)
+    return text
+
+
+def _text(field: str, text: str, default: str, length_max: int) -> str:
+    return tidy_text(field, text, length_max=length_max) or default
+
+
+def _require_within(field: str, value: int, *, minimum: int, maximum: int) -> None:
+    if not minimum <= value <= maximum:
+        raise NumberOutOfRange(field=field, minimum=minimum, maximum=maximum)
