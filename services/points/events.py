@@ -1,0 +1,116 @@
+"""Facts of points on their way out. The only file that names our topic."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from loyalty.events.v1 import points_events_pb2 as pb
+from loyalty.types.v1 import types_pb2
+
+from services.chassis.outbox import OutboxEvent
+from services.points.domain.ids import AccountId, ChainId, MemberId, ProgramId
+from services.points.domain.ledger import Entry, PostingKind
+from services.points.domain.programs import Program
+
+TOPIC = "loyalty.points.v1"
+
+ACCOUNT_OPENED = "account.opened"
+PROGRAM_CHANGED = "program.changed"
+# The ledger check looks for one such event per posting.
+POSTED = {
+    PostingKind.EARN: "points.earned",
+    PostingKind.ADJUSTMENT: "points.adjusted",
+    PostingKind.REWARD: "points.debited",
+    PostingKind.REWARD_RETURN: "points.returned",
+}
+
+
+def points_posted(entry: Entry) -> OutboxEvent:
+    """One posting. Its event bears the posting's own id, so that there can be only one."""
+    posting = entry.posting
+    actor = types_pb2.Actor(id=posting.actor.id)
+    if posting.actor.kind:
+        actor.kind = types_pb2.Actor.Kind.Value(f"KIND_{posting.actor.kind.value}")
+    account_id = str(posting.account_id)
+    message = pb.PointsPosted(
+        chain_id=str(posting.chain_id),
+        posting_id=str(posting.id),
+        account_id=account_id,
+        member_id=str(entry.member_id),
+        program_id=str(entry.program_id),
+        points=posting.signed_points,
+        balance_after=posting.balance_after,
+        sequence=posting.sequence,
+        source=posting.earn_source.value if posting.earn_source else "",
+        reason=posting.reason.value if posting.reason else "",
+        salon_id=str(posting.salon_id or ""),
+        actor=actor,
+        reward_id=str(posting.reward_id or ""),
+        occurred_at=_timestamp(posting.occurred_at),
+    )
+    return OutboxEvent(
+        id=posting.id,
+        topic=TOPIC,
+        key=account_id,
+        type=POSTED[posting.kind],
+        chain_id=posting.chain_id,
+        subject=account_id,
+        payload=message.SerializeToString(),
+        occurred_at=posting.occurred_at,
+    )
+
+
+def account_opened(
+    *,
+    chain_id: ChainId,
+    account_id: AccountId,
+    member_id: MemberId,
+    program_id: ProgramId,
+    opened_at: datetime,
+) -> OutboxEvent:
+    """A member has an account in a program from now on."""
+    message = pb.AccountOpened(
+        chain_id=str(chain_id),
+        account_id=str(account_id),
+        member_id=str(member_id),
+        program_id=str(program_id),
+        opened_at=_timestamp(opened_at),
+    )
+    return OutboxEvent(
+        topic=TOPIC,
+        key=str(account_id),
+        type=ACCOUNT_OPENED,
+        chain_id=chain_id,
+        subject=str(account_id),
+        payload=message.SerializeToString(),
+        occurred_at=opened_at,
+    )
+
+
+def program_changed(program: Program) -> OutboxEvent:
+    """A program as it is from this version on; never a code (LS-08)."""
+    message = pb.ProgramChanged(
+        chain_id=str(program.chain_id),
+        program_id=str(program.id),
+        name=program.name,
+        term_one=program.term_one,
+        term_other=program.term_other,
+        active=program.active,
+        version=program.version,
+    )
+    return OutboxEvent(
+        topic=TOPIC,
+        key=str(program.id),
+        type=PROGRAM_CHANGED,
+        chain_id=program.chain_id,
+        subject=str(program.id),
+        payload=message.SerializeToString(),
+        occurred_at=program.updated_at,
+    )
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp

@@ -1,0 +1,63 @@
+"""Every metric of points, beside those that all services share. No label names a member."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from services.chassis.metrics import REGISTRY
+
+POINTS_EARNED_TOTAL = Counter(
+    "loyalty_points_earned_total",
+    "Points that members earned, by source: SCAN, MULTI_POINT_SCAN, MANUAL_CODE, TABLET, TILL",
+    ["source"],
+    registry=REGISTRY,
+)
+POINTS_DEBITED_TOTAL = Counter(
+    "loyalty_points_debited_total", "Points that left for rewards", registry=REGISTRY
+)
+POINTS_RETURNED_TOTAL = Counter(
+    "loyalty_points_returned_total", "Points of rewards that came back", registry=REGISTRY
+)
+POINTS_ADJUSTED_TOTAL = Counter(
+    "loyalty_points_adjusted_total",
+    "Points adjusted by hand, by direction: added, removed",
+    ["direction"],
+    registry=REGISTRY,
+)
+EARNS_TOTAL = Counter(
+    "loyalty_earns_total",
+    "Earns by outcome: counted, replayed, already_counted, refused, failed",
+    ["outcome"],
+    registry=REGISTRY,
+)
+EARN_REFUSALS_TOTAL = Counter(
+    "loyalty_earn_refusals_total", "Refused earns by refusal code", ["reason"], registry=REGISTRY
+)
+EARN_BATCH_ITEMS = Histogram(
+    "loyalty_earn_batch_items",
+    "Earns that were written in one transaction",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+    registry=REGISTRY,
+)
+EARN_QUEUE_ITEMS = Gauge(
+    "loyalty_earn_queue_items", "Earns that wait for their transaction", registry=REGISTRY
+)
+CODE_FAILURES_TOTAL = Counter(
+    "loyalty_code_failures_total",
+    "Wrong codes, by kind: points, multi_point",
+    ["kind"],
+    registry=REGISTRY,
+)
+CODE_FAILURE_CEILINGS_TOTAL = Counter(
+    "loyalty_code_failure_ceilings_total",
+    "Hours in which a chain's wrong codes passed the ceiling that asks for a look",
+    registry=REGISTRY,
+)
+LEDGER_IMBALANCE = Gauge(
+    "loyalty_ledger_imbalance",
+    "Rows that the last ledger check found at fault; 0 is the only good value",
+    registry=REGISTRY,
+)
+LEDGER_CHECK_SECONDS = Gauge(
+    "loyalty_ledger_check_seconds", "Time that the last ledger check took", registry=REGISTRY
+)

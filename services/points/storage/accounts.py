@@ -1,0 +1,169 @@
+"""Members' accounts: opened as zero rows, locked in one order, read and searched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from services.chassis.postgres import Connection
+from services.points.domain.ids import AccountId, ChainId, MemberId, ProgramId
+from services.points.domain.ledger import Account
+
+_COLUMNS = """
+account.chain_id, account.id, account.member_id, account.program_id, account.balance,
+account.lifetime_points, account.sequence, account.opened_at, account.updated_at
+"""
+
+_OPEN = """
+INSERT INTO account (chain_id, id, member_id, program_id, opened_at, updated_at)
+SELECT chain_id, id, member_id, program_id, opened_at, opened_at
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[])
+     AS wanted (chain_id, id, member_id, program_id, opened_at)
+ORDER BY chain_id, id
+ON CONFLICT DO NOTHING
+RETURNING chain_id, id
+"""
+
+_LOCK = f"""
+SELECT {_COLUMNS}
+FROM unnest($1::uuid[], $2::uuid[]) AS wanted (chain_id, id)
+JOIN account USING (chain_id, id)
+ORDER BY account.chain_id, account.id
+FOR UPDATE OF account
+"""  # noqa: S608
+
+_SEARCH = f"""
+SELECT {_COLUMNS} FROM account
+WHERE chain_id = $1
+  AND ($2::uuid[] IS NULL OR member_id = ANY($2))
+  AND ($3::uuid IS NULL OR program_id = $3)
+  AND ($4::timestamptz IS NULL OR (opened_at, id) > ($4, $5::uuid))
+ORDER BY opened_at, id
+LIMIT $6
+"""  # noqa: S608
+
+_WHOSE = """
+SELECT id, member_id, program_id FROM account
+WHERE chain_id = $1
+  AND ($2::uuid[] IS NULL OR id = ANY($2))
+  AND ($3::uuid[] IS NULL OR member_id = ANY($3))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """An account that must be there."""
+
+    chain_id: ChainId
+    id: AccountId
+    member_id: MemberId
+    program_id: ProgramId
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Whose account it is."""
+
+    member_id: MemberId
+    program_id: ProgramId
+
+
+async def open_accounts(conn: Connection, openings: Sequence[Opening]) -> set[AccountId]:
+    """Add a zero row for each account that is not there yet; returns which were added.
+
+    Rows are added in order of id, before any account is locked: a lock on a row that is not there
+    holds nothing, and two batches that open the same accounts wait for each other in one order.
+    """
+    if not openings:
+        return set()
+    rows = await conn.fetch(
+        _OPEN,
+        [opening.chain_id for opening in openings],
+        [opening.id for opening in openings],
+        [opening.member_id for opening in openings],
+        [opening.program_id for opening in openings],
+        [opening.opened_at for opening in openings],
+    )
+    return {AccountId(row["id"]) for row in rows}
+
+
+async def lock_accounts(
+    conn: Connection, wanted: Iterable[tuple[ChainId, AccountId]]
+) -> dict[tuple[ChainId, AccountId], Account]:
+    """Lock accounts in order of id until the transaction ends; those not there are left out.
+
+    The lock covers the account's lots, grants and next sequence number as well.
+    """
+    names = sorted(set(wanted))
+    if not names:
+        return {}
+    rows = await conn.fetch(_LOCK, [name[0] for name in names], [name[1] for name in names])
+    return {(account.chain_id, account.id): account for account in map(_account, rows)}
+
+
+async def lock_account(
+    conn: Connection, chain_id: ChainId, account_id: AccountId
+) -> Account | None:
+    """Lock one account until the transaction ends."""
+    found = await lock_accounts(conn, [(chain_id, account_id)])
+    return found.get((chain_id, account_id))
+
+
+async def account(conn: Connection, chain_id: ChainId, account_id: AccountId) -> Account | None:
+    """One account as it stands."""
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM account WHERE chain_id = $1 AND id = $2",  # noqa: S608
+        chain_id,
+        account_id,
+    )
+    return _account(row) if row else None
+
+
+async def search(
+    conn: Connection,
+    *,
+    chain_id: ChainId,
+    member_ids: Sequence[MemberId] | None,
+    program_id: ProgramId | None,
+    after: tuple[datetime, AccountId] | None,
+    limit: int,
+) -> list[Account]:
+    """Accounts by opening time, those after a place in that order."""
+    opened_at, account_id = after or (None, None)
+    rows = await conn.fetch(_SEARCH, chain_id, member_ids, program_id, opened_at, account_id, limit)
+    return [_account(row) for row in rows]
+
+
+async def owners(
+    conn: Connection,
+    *,
+    chain_id: ChainId,
+    account_ids: Sequence[AccountId] | None,
+    member_ids: Sequence[MemberId] | None,
+) -> dict[AccountId, Owner]:
+    """Whose the accounts are that are named, or that the named members hold."""
+    rows = await conn.fetch(_WHOSE, chain_id, account_ids, member_ids)
+    return {
+        AccountId(row["id"]): Owner(
+            member_id=MemberId(row["member_id"]), program_id=ProgramId(row["program_id"])
+        )
+        for row in rows
+    }
+
+
+def _account(row: asyncpg.Record) -> Account:
+    return Account(
+        chain_id=ChainId(row["chain_id"]),
+        id=AccountId(row["id"]),
+        member_id=MemberId(row["member_id"]),
+        program_id=ProgramId(row["program_id"]),
+        balance=row["balance"],
+        lifetime_points=row["lifetime_points"],
+        sequence=row["sequence"],
+        opened_at=row["opened_at"],
+        updated_at=row["updated_at"],
+    )

@@ -1,0 +1,67 @@
+"""Entries of the ledger for those who read: newest first, filtered, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.chassis.postgres import Connection
+from services.points.domain.history import EntryQuery
+from services.points.domain.ids import AccountId
+from services.points.domain.ledger import Entry
+from services.points.storage.ledger import ENTRY_COLUMNS, entry_of
+
+# Constant text; every value is a parameter.
+_FILTERS = """
+    posting.chain_id = $1
+    AND ($2::text[] IS NULL OR posting.kind = ANY($2))
+    AND ($3::uuid[] IS NULL OR posting.salon_id = ANY($3))
+    AND ($4::timestamptz IS NULL OR posting.occurred_at >= $4)
+    AND ($5::timestamptz IS NULL OR posting.occurred_at < $5)
+    AND ($6::timestamptz IS NULL OR (posting.occurred_at, posting.id) < ($6, $7::uuid))
+"""
+
+_OF_CHAIN = f"""
+SELECT {ENTRY_COLUMNS}, account.member_id, account.program_id
+FROM posting
+JOIN account ON account.chain_id = posting.chain_id AND account.id = posting.account_id
+WHERE {_FILTERS}
+ORDER BY posting.occurred_at DESC, posting.id DESC
+LIMIT $8
+"""  # noqa: S608
+
+# Each account's newest by its own index, then the newest of all of them.
+_OF_ACCOUNTS = f"""
+SELECT {ENTRY_COLUMNS}, account.member_id, account.program_id
+FROM unnest($9::uuid[]) AS asked (id)
+JOIN account ON account.chain_id = $1 AND account.id = asked.id
+CROSS JOIN LATERAL (
+    SELECT {ENTRY_COLUMNS} FROM posting
+    WHERE posting.account_id = asked.id AND {_FILTERS}
+    ORDER BY posting.occurred_at DESC, posting.id DESC
+    LIMIT $8
+) AS posting
+ORDER BY posting.occurred_at DESC, posting.id DESC
+LIMIT $8
+"""  # noqa: S608
+
+
+async def entries(
+    conn: Connection, query: EntryQuery, *, account_ids: Sequence[AccountId] | None
+) -> list[Entry]:
+    """Entries by (occurred_at, id) descending, of some accounts or of the whole chain."""
+    before_time, before_id = query.before or (None, None)
+    arguments = [
+        query.chain_id,
+        None if query.kinds is None else [kind.value for kind in query.kinds],
+        query.salon_ids,
+        query.from_time,
+        query.to_time,
+        before_time,
+        before_id,
+        query.limit,
+    ]
+    if account_ids is None:
+        rows = await conn.fetch(_OF_CHAIN, *arguments)
+    else:
+        rows = await conn.fetch(_OF_ACCOUNTS, *arguments, account_ids)
+    return [entry_of(row) for row in rows]
