@@ -1,0 +1,1 @@
+"""What points can do, one function per use case, one transaction each."""

@@ -1,0 +1,145 @@
+"""Points for rewards: they leave at "Prendre" and come back when it is undone (LS-33, D35).
+
+The reward's id is the business key, for good: however often and late rewards repeats its call,
+one reward is paid for once and its points come back once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.chassis import outbox
+from services.chassis.errors import InvariantViolated, KeyReused
+from services.chassis.postgres import Connection, in_transaction
+from services.points import events, metrics
+from services.points.domain import ledger
+from services.points.domain.earning import require_points
+from services.points.domain.errors import AccountUnknown, DebitUnknown
+from services.points.domain.ids import AccountId, ChainId, LotId, PostingId, RewardId, SalonId
+from services.points.domain.ledger import ENTRY_POINTS_MAX, Actor, Entry, Fact
+from services.points.storage import accounts as account_rows
+from services.points.storage import ledger as ledger_rows
+from services.points.storage.ledger import BusinessKeyTaken
+from services.points.usecases.deps import Deps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Debit:
+    """A reward is taken and costs so many points."""
+
+    chain_id: ChainId
+    account_id: AccountId
+    reward_id: RewardId
+    points: int
+    salon_id: SalonId | None
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Return:
+    """A reward is deleted or voided, and its points come back."""
+
+    chain_id: ChainId
+    reward_id: RewardId
+    salon_id: SalonId | None
+    actor: Actor
+
+
+async def debit_points(deps: Deps, debit: Debit) -> Entry:
+    """Take a reward's points. Repeatable: the same reward returns the first entry.
+
+    Locks the account. Refuses with InsufficientPoints, AccountUnknown or PointsInvalid, and with
+    `KeyReused` when the reward was paid for by another account or with other points.
+    """
+    require_points(debit.points, minimum=1, maximum=ENTRY_POINTS_MAX)
+
+    async def work(conn: Connection) -> tuple[Entry, bool]:
+        return await _debit(deps, conn, debit)
+
+    try:
+        entry, first = await in_transaction(deps.pool, work)
+    except BusinessKeyTaken:
+        # Two accounts were asked for one reward at the same moment; the loser is told so.
+        raise KeyReused from None
+    if first:
+        metrics.POINTS_DEBITED_TOTAL.inc(debit.points)
+    return entry
+
+
+async def _debit(deps: Deps, conn: Connection, debit: Debit) -> tuple[Entry, bool]:
+    account = await account_rows.lock_account(conn, debit.chain_id, debit.account_id)
+    if account is None:
+        raise AccountUnknown
+    key = ledger.reward_debit_key(debit.reward_id)
+    earlier = await _entry_of(conn, debit.chain_id, key)
+    if earlier is not None:
+        posting = earlier.posting
+        if posting.account_id != account.id or posting.points != debit.points:
+            raise KeyReused
+        return earlier, False
+    movement = ledger.debit(
+        account,
+        points=debit.points,
+        reward_id=debit.reward_id,
+        open_lots=await ledger_rows.open_lots(
+            conn, debit.chain_id, account.id, points=debit.points
+        ),
+        fact=_fact(deps, debit, key),
+    )
+    await ledger_rows.write(conn, [movement])
+    await outbox.append(conn, [events.points_posted(movement.entry)])
+    return movement.entry, True
+
+
+async def return_points(deps: Deps, wanted: Return) -> Entry:
+    """Give a reward's points back, into the lots that they came from. Repeatable.
+
+    Locks the account. Refuses with DebitUnknown or BalanceTooLarge.
+    """
+
+    async def work(conn: Connection) -> tuple[Entry, bool]:
+        return await _return(deps, conn, wanted)
+
+    entry, first = await in_transaction(deps.pool, work)
+    if first:
+        metrics.POINTS_RETURNED_TOTAL.inc(entry.posting.points)
+    return entry
+
+
+async def _return(deps: Deps, conn: Connection, wanted: Return) -> tuple[Entry, bool]:
+    undone = await _entry_of(conn, wanted.chain_id, ledger.reward_debit_key(wanted.reward_id))
+    if undone is None:
+        raise DebitUnknown
+    account = await account_rows.lock_account(conn, wanted.chain_id, undone.posting.account_id)
+    if account is None:
+        raise InvariantViolated("a posting has no account")
+    key = ledger.reward_return_key(wanted.reward_id)
+    earlier = await _entry_of(conn, wanted.chain_id, key)
+    if earlier is not None:
+        return earlier, False
+    movement = ledger.give_back(
+        account,
+        undone=undone.posting,
+        used=await ledger_rows.used_lots(conn, wanted.chain_id, undone.posting.id),
+        fact=_fact(deps, wanted, key),
+    )
+    await ledger_rows.write(conn, [movement])
+    await outbox.append(conn, [events.points_posted(movement.entry)])
+    return movement.entry, True
+
+
+async def _entry_of(conn: Connection, chain_id: ChainId, key: str) -> Entry | None:
+    found = await ledger_rows.entries_by_business_key(conn, [(chain_id, key)])
+    return found.get((chain_id, key))
+
+
+def _fact(deps: Deps, asked: Debit | Return, key: str) -> Fact:
+    return Fact(
+        posting_id=PostingId(deps.new_id()),
+        lot_id=LotId(deps.new_id()),
+        occurred_at=deps.clock.now(asked.chain_id),
+        recorded_at=deps.clock.real_now(),
+        salon_id=asked.salon_id,
+        actor=asked.actor,
+        business_key=key,
+    )
