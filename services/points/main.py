@@ -1,0 +1,39 @@
+"""The points process: settings, database, broker, Redis and clock, then its roles."""
+
+from __future__ import annotations
+
+from services.chassis import runner
+from services.chassis.runner import App
+from services.points import consumers, ledger_check, rpc
+from services.points.settings import Settings
+from services.points.usecases import deps as tools
+from services.points.usecases.earn_queue import EarnQueue
+
+
+async def build(app: App[Settings]) -> None:
+    """Put the roles of the process together."""
+    settings = app.settings
+    deps = tools.assemble(
+        pool=app.pool,
+        clock=app.business,
+        redis=app.redis,
+        secret=settings.secret_key.get_secret_value(),
+    )
+    queue = EarnQueue(deps)
+    app.serve_grpc(rpc.register(deps, queue), refusals=rpc.STATUS)
+    app.consume(
+        group=consumers.GROUP, topics=[consumers.ENROLLMENT], handlers=consumers.handlers(deps)
+    )
+    app.relay_outbox()
+    if settings.ledger_check_seconds:
+        app.background(
+            "ledger check",
+            lambda: ledger_check.watch(
+                settings.database_url, every_seconds=settings.ledger_check_seconds
+            ),
+        )
+    app.on_stop(queue.drain)
+
+
+if __name__ == "__main__":
+    runner.run(Settings, build)

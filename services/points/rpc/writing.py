@@ -1,0 +1,117 @@
+"""What use cases answer, into proto."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chassis.v1 import refusal_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+from loyalty.points.v1 import points_pb2 as pb
+from loyalty.types.v1 import types_pb2
+
+from services.points.domain.ledger import Account, Actor, Entry, PostingKind
+from services.points.domain.programs import Program
+from services.points.usecases.earn_items import Earned
+
+_KINDS = {
+    PostingKind.EARN: pb.ENTRY_KIND_EARN,
+    PostingKind.ADJUSTMENT: pb.ENTRY_KIND_ADJUSTMENT,
+    PostingKind.REWARD: pb.ENTRY_KIND_REWARD,
+    PostingKind.REWARD_RETURN: pb.ENTRY_KIND_REWARD_RETURN,
+}
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """A point in time."""
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
+
+
+def program(found: Program) -> pb.Program:
+    """A program; its codes are not in it (LS-03, LS-08)."""
+    return pb.Program(
+        id=str(found.id),
+        chain_id=str(found.chain_id),
+        name=found.name,
+        term_one=found.term_one,
+        term_other=found.term_other,
+        active=found.active,
+        accrual_type=pb.AccrualType.Value(f"ACCRUAL_TYPE_{found.accrual_type.value}"),
+        visit_points=found.visit_points,
+        salon_ids=[str(salon_id) for salon_id in found.salon_ids],
+        cool_down_seconds=found.cool_down_seconds,
+        points_code_is_short=found.points_code_is_short,
+        created_at=timestamp(found.created_at),
+        updated_at=timestamp(found.updated_at),
+        version=found.version,
+    )
+
+
+def account(found: Account) -> pb.Account:
+    """A member's account."""
+    return pb.Account(
+        id=str(found.id),
+        chain_id=str(found.chain_id),
+        member_id=str(found.member_id),
+        program_id=str(found.program_id),
+        balance=found.balance,
+        lifetime_points=found.lifetime_points,
+        sequence=found.sequence,
+        opened_at=timestamp(found.opened_at),
+        updated_at=timestamp(found.updated_at),
+    )
+
+
+def entry(found: Entry) -> pb.Entry:
+    """A posting as its member sees it."""
+    posting = found.posting
+    return pb.Entry(
+        id=str(posting.id),
+        chain_id=str(posting.chain_id),
+        account_id=str(posting.account_id),
+        member_id=str(found.member_id),
+        program_id=str(found.program_id),
+        kind=_KINDS[posting.kind],
+        points=posting.signed_points,
+        balance_after=posting.balance_after,
+        sequence=posting.sequence,
+        source=pb.EarnSource.Value(f"EARN_SOURCE_{posting.earn_source.value}")
+        if posting.earn_source
+        else pb.EARN_SOURCE_UNSPECIFIED,
+        reason=pb.AdjustmentReason.Value(f"ADJUSTMENT_REASON_{posting.reason.value}")
+        if posting.reason
+        else pb.ADJUSTMENT_REASON_UNSPECIFIED,
+        note=posting.note,
+        salon_id=str(posting.salon_id or ""),
+        actor=_actor(posting.actor),
+        reward_id=str(posting.reward_id or ""),
+        reverses=str(posting.reverses or ""),
+        occurred_at=timestamp(posting.occurred_at),
+        recorded_at=timestamp(posting.recorded_at),
+    )
+
+
+def _actor(who: Actor) -> types_pb2.Actor:
+    kind = types_pb2.Actor.Kind.Value(f"KIND_{who.kind.value or 'UNSPECIFIED'}")
+    return types_pb2.Actor(kind=kind, id=who.id)
+
+
+def outcome(result: Earned | Exception) -> pb.EarnOutcome:
+    """What became of one earn. A fault of ours says no more than that it was one."""
+    if isinstance(result, Earned):
+        return pb.EarnOutcome(
+            earned=pb.Earned(
+                entry=entry(result.entry),
+                balance=result.entry.posting.balance_after,
+                already_counted=result.already_counted,
+            )
+        )
+    return pb.EarnOutcome(
+        refusal=refusal_pb2.Refusal(
+            code=getattr(result, "code", "internal"),
+            field=getattr(result, "field", ""),
+            params=getattr(result, "params", {}),
+            retry_after_seconds=getattr(result, "retry_after_seconds", 0),
+        )
+    )
