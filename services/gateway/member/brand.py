@@ -87,9 +87,9 @@ def look_of(chain: Chain) -> Look:
 def stylesheet(color: str) -> str:
     """The chain's colours for its pages: text on the brand turns dark or light by itself."""
     brand = _rgb(color)
-    on_brand = WHITE if contrast(brand, WHITE) >= CONTRAST_MIN else INK
-    if contrast(brand, on_brand) < CONTRAST_MIN:
-        brand = _readable(brand, behind=on_brand)
+    on_brand = INK if contrast(brand, INK) >= CONTRAST_MIN > contrast(brand, WHITE) else WHITE
+    # A middle tone carries neither white nor ink: it becomes as much darker as white needs.
+    brand = _readable(brand, behind=WHITE) if on_brand == WHITE else brand
     soft = _mixed(brand, WHITE, 0.1)
     # Coloured words stand on paper, on white and on the soft tint: the darkest of them decides.
     ink = _readable(brand, behind=min((PAPER, soft), key=_luminance))

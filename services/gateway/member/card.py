@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import APIRouter, Response
+from loyalty.enrollment.v1.enrollment_pb2 import GetMemberRequest
 from loyalty.rewards.v1.rewards_pb2 import RewardDefinition, TakeRewardRequest
 
 from services.chassis.errors import RemoteRefusal
@@ -55,15 +56,22 @@ async def home_with_a_slash(visit: VisitDep) -> Response:
     return visit.go(f"?{query}" if query else "")
 
 
+async def _given_name(visit: Visit) -> str:
+    request = GetMemberRequest(chain_id=visit.chain.id, member_id=visit.member_id)
+    return (await visit.deps.clients.enrollment.GetMember(request)).member.given_name
+
+
 async def _member_home(visit: Visit, first_visit: bool) -> Response:
     clients = visit.deps.clients
     async with asyncio.TaskGroup() as group:
         cards = group.create_task(holdings.points_cards(clients, visit.chain.id, visit.member_id))
         wallet = group.create_task(holdings.wallet_of(clients, visit.chain.id, visit.member_id))
+        person = group.create_task(_given_name(visit))
     done = visit.request.query_params.get("done", "")
     return visit.show(
         "home.html",
         cards=cards.result(),
+        given_name=person.result(),
         rewards_to_use=len(wallet.result()),
         done=done,
         # A new member sees the hint on the page that welcomes her: it is still her first visit.

@@ -54,7 +54,7 @@
     var hand = place.querySelector('[data-hand]');
     var arc = place.querySelector('[data-arc]');
     var voice = document.querySelector('[data-announce]');
-    var format = clock && new Intl.DateTimeFormat(document.documentElement.lang + '-CA', { hour: 'numeric', minute: '2-digit', second: '2-digit', timeZone: place.dataset.zone });
+    var format = clock && new Intl.DateTimeFormat(document.documentElement.lang, { hour: 'numeric', minute: '2-digit', second: '2-digit', timeZone: place.dataset.zone });
     function announce(words) {
       if (voice && words && words !== announced) voice.textContent = announced = words;
     }
