@@ -1,0 +1,329 @@
+""" "Données": every member of the chain, found by name or phone; points by hand (LS-72, SQ-74)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Response
+from loyalty.enrollment.v1.enrollment_pb2 import (
+    EnrollMemberRequest,
+    GetMemberRequest,
+    ListStaffRequest,
+    Member,
+    SearchMembersRequest,
+    UpdateMemberRequest,
+)
+from loyalty.messaging.v1.messaging_pb2 import GetConsentsRequest
+from loyalty.points.v1.points_pb2 import (
+    Account,
+    AdjustmentReason,
+    AdjustPointsRequest,
+    ListEntriesRequest,
+    ListProgramsRequest,
+    OpenAccountRequest,
+    Program,
+    SearchAccountsRequest,
+)
+from loyalty.rewards.v1.rewards_pb2 import ListRewardEventsRequest
+from loyalty.types.v1 import types_pb2
+
+from services.chassis.errors import RemoteRefusal
+from services.gateway.admin.desk import Desk, DeskDep
+from services.gateway.admin.history import REASONS, Line, entry_line, event_line
+from services.gateway.member.forms import (
+    NO_PROBLEMS,
+    Fields,
+    Problems,
+    contact_of,
+    new_key,
+    problems_of,
+    read_fields,
+)
+
+router = APIRouter()
+
+PAGE_SIZE = 50
+HISTORY_LINES = 50
+SEARCH_LENGTH_MAX = 100
+_SIGNED_NUMBER = re.compile(r"[+\-−]?[0-9]{1,9}")
+_SORTS = {
+    "name": SearchMembersRequest.SORT_NAME,
+    "newest": SearchMembersRequest.SORT_NEWEST,
+    "oldest": SearchMembersRequest.SORT_OLDEST,
+}
+
+
+async def balances_of(desk: Desk, members: list[Member]) -> dict[str, list[Account]]:
+    """The accounts of these members, by member."""
+    if not members:
+        return {}
+    answer = await desk.deps.clients.points.SearchAccounts(
+        SearchAccountsRequest(
+            chain_id=desk.chain_id, member_ids=[member.id for member in members], limit=200
+        )
+    )
+    found: dict[str, list[Account]] = {}
+    for account in answer.accounts:
+        found.setdefault(account.member_id, []).append(account)
+    return found
+
+
+async def _list(
+    desk: Desk, *, query: str, sort: str, cursor: str, problems: Problems = NO_PROBLEMS
+) -> Response:
+    request = SearchMembersRequest(
+        chain_id=desk.chain_id,
+        query=query[:SEARCH_LENGTH_MAX],
+        limit=PAGE_SIZE,
+        cursor=cursor,
+        sort=_SORTS.get(sort, SearchMembersRequest.SORT_NEWEST),
+    )
+    clients = desk.deps.clients
+    found, programs = await asyncio.gather(
+        clients.enrollment.SearchMembers(request),
+        clients.points.ListPrograms(ListProgramsRequest(chain_id=desk.chain_id)),
+    )
+    members = list(found.members)
+    return desk.show(
+        "members.html",
+        here="members",
+        problems=problems,
+        members=members,
+        balances=await balances_of(desk, members),
+        programs={program.id: program for program in programs.programs},
+        total=found.total,
+        cursor=found.cursor,
+        query=query,
+        sort=sort if sort in _SORTS else "newest",
+        key=new_key(),
+    )
+
+
+@router.get("/admin/members")
+async def members(desk: DeskDep) -> Response:
+    """All members, page by page."""
+    asked = desk.request.query_params
+    return await _list(desk, query="", sort=asked.get("sort", ""), cursor=asked.get("cursor", ""))
+
+
+@router.post("/admin/members")
+async def search(desk: DeskDep) -> Response:
+    """Those whose name or phone matches. Posted, so that no name stands in an address."""
+    fields = await read_fields(desk.request)
+    return await _list(
+        desk, query=fields.text("query"), sort=fields["sort"], cursor=fields["cursor"]
+    )
+
+
+@router.get("/admin/members/new")
+async def new_member(desk: DeskDep) -> Response:
+    """An empty form, for a client at the desk."""
+    return desk.show("member_new.html", here="members", fields=Fields(), key=new_key())
+
+
+@router.post("/admin/members/new")
+async def enrol(desk: DeskDep) -> Response:
+    """A member by phone or e-mail; one who is there already is shown. Consent is not asked here."""
+    fields = await read_fields(desk.request)
+    contact = contact_of(fields["contact"])
+    try:
+        answer = await desk.deps.clients.enrollment.EnrollMember(
+            EnrollMemberRequest(
+                idempotency_key=fields.key,
+                chain_id=desk.chain_id,
+                phone=contact.phone,
+                email=contact.email,
+                given_name=fields.text("given_name"),
+                family_name=fields.text("family_name"),
+                language=desk.chain.language,
+                source=types_pb2.ENROLLMENT_SOURCE_PANEL,
+                actor=desk.principal.actor,
+            )
+        )
+    except RemoteRefusal as refusal:
+        shown = {"phone": "contact", "email": "contact", "given_name": "given_name"}
+        problems = problems_of(refusal, desk.language, shown=shown)
+        return desk.show(
+            "member_new.html", here="members", problems=problems, fields=fields, key=new_key()
+        )
+    await desk.deps.clients.points.OpenAccount(
+        OpenAccountRequest(chain_id=desk.chain_id, member_id=answer.member.id, program_id="main")
+    )
+    done = {"done": "created"} if answer.created else {}
+    return desk.go(f"members/{answer.member.id}", **done)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One program with the member's account in it."""
+
+    program: Program
+    account: Account | None
+
+    @property
+    def balance(self) -> int:
+        """Points on this card."""
+        return self.account.balance if self.account else 0
+
+
+async def cards_of(desk: Desk, member_id: str) -> list[Card]:
+    """Every program of the chain with the member's account, the default one first."""
+    clients = desk.deps.clients
+    programs, accounts = await asyncio.gather(
+        clients.points.ListPrograms(ListProgramsRequest(chain_id=desk.chain_id)),
+        clients.points.SearchAccounts(
+            SearchAccountsRequest(chain_id=desk.chain_id, member_ids=[member_id], limit=200)
+        ),
+    )
+    held = {account.program_id: account for account in accounts.accounts}
+    return [Card(program=item, account=held.get(item.id)) for item in programs.programs]
+
+
+async def member_of(desk: Desk, member_id: str) -> Member:
+    """The member, if she is one of this chain's."""
+    request = GetMemberRequest(chain_id=desk.chain_id, member_id=member_id)
+    return (await desk.deps.clients.enrollment.GetMember(request)).member
+
+
+async def staff_names(desk: Desk) -> dict[str, str]:
+    """Who is who on the staff, by id."""
+    answer = await desk.deps.clients.enrollment.ListStaff(ListStaffRequest(chain_id=desk.chain_id))
+    return {person.id: person.name or person.email for person in answer.staff}
+
+
+async def _history(desk: Desk, member_id: str) -> list[Line]:
+    clients = desk.deps.clients
+    entries, events, salons, staff = await asyncio.gather(
+        clients.points.ListEntries(
+            ListEntriesRequest(chain_id=desk.chain_id, member_ids=[member_id], limit=HISTORY_LINES)
+        ),
+        clients.rewards.ListRewardEvents(
+            ListRewardEventsRequest(
+                chain_id=desk.chain_id, member_ids=[member_id], limit=HISTORY_LINES
+            )
+        ),
+        desk.salons(),
+        staff_names(desk),
+    )
+    lines = [entry_line(desk, entry, salons, staff) for entry in entries.entries]
+    # A reward's take and its return stand in the ledger already.
+    in_ledger = {entry.reward_id for entry in entries.entries if entry.reward_id}
+    lines += [
+        event_line(desk, event, salons, staff)
+        for event in events.events
+        if not (event.points and event.reward_id in in_ledger)
+    ]
+    return sorted(lines, key=lambda line: line.at, reverse=True)[:HISTORY_LINES]
+
+
+async def _member_page(
+    desk: Desk,
+    member_id: str,
+    *,
+    fields: Fields | None = None,
+    problems: Problems = NO_PROBLEMS,
+) -> Response:
+    member = await member_of(desk, member_id)
+    cards, history, consents = await asyncio.gather(
+        cards_of(desk, member.id),
+        _history(desk, member.id),
+        desk.deps.clients.messaging.GetConsents(
+            GetConsentsRequest(chain_id=desk.chain_id, member_id=member.id)
+        ),
+    )
+    return desk.show(
+        "member.html",
+        here="members",
+        problems=problems,
+        member=member,
+        cards=cards,
+        history=history,
+        consents=consents.consents,
+        reasons=[(value, desk.say(words)) for value, words in REASONS.items()],
+        fields=fields or Fields(),
+        key=new_key(),
+        asked_program=desk.request.query_params.get("program", ""),
+    )
+
+
+@router.get("/admin/members/{member_id}")
+async def member_page(desk: DeskDep, member_id: str) -> Response:
+    """One member: her cards, "Faire gagner des points", what happened."""
+    return await _member_page(desk, member_id)
+
+
+def signed_points(text: str) -> int | None:
+    """A number as typed, with "-" before it to take points away (LS-73); None when it is none."""
+    if not _SIGNED_NUMBER.fullmatch(text):
+        return None
+    return int(text.replace("−", "-"))
+
+
+@router.post("/admin/members/{member_id}/points")
+async def give_points(desk: DeskDep, member_id: str) -> Response:
+    """ "Faire gagner des points": program, number, reason; no code is asked here (LS-72)."""
+    fields = await read_fields(desk.request)
+    points = signed_points(fields.text("points"))
+    if points is None:
+        words = desk.say("Entrez un nombre entier, par exemple 2, ou -1 pour retirer un point.")
+        problems = Problems(fields={"points": words})
+        return await _member_page(desk, member_id, fields=fields, problems=problems)
+    member = await member_of(desk, member_id)
+    clients = desk.deps.clients
+    try:
+        opened = await clients.points.OpenAccount(
+            OpenAccountRequest(
+                chain_id=desk.chain_id, member_id=member.id, program_id=fields["program_id"]
+            )
+        )
+        await clients.points.AdjustPoints(
+            AdjustPointsRequest(
+                idempotency_key=fields.key,
+                chain_id=desk.chain_id,
+                account_id=opened.account.id,
+                points=points,
+                reason=_reason(fields["reason"]),
+                note=fields.text("note"),
+                actor=desk.principal.actor,
+            )
+        )
+    except RemoteRefusal as refusal:
+        shown = {"points": "points", "reason": "reason", "note": "note", "balance": "points"}
+        problems = problems_of(refusal, desk.language, shown=shown)
+        return await _member_page(desk, member_id, fields=fields, problems=problems)
+    await desk.deps.live.publish(desk.chain_id, member.id, "points")
+    return desk.go(f"members/{member.id}", done="earned", program=fields["program_id"])
+
+
+def _reason(text: str) -> AdjustmentReason.ValueType:
+    """The reason chosen; none where the form says no such one, which points refuses."""
+    found = (reason for reason in REASONS if text == str(reason))
+    return next(found, AdjustmentReason.Value("ADJUSTMENT_REASON_UNSPECIFIED"))
+
+
+@router.post("/admin/members/{member_id}/profile")
+async def save_profile(desk: DeskDep, member_id: str) -> Response:
+    """Name, phone and e-mail. Consent is hers alone: no field of this form changes it (LS-77)."""
+    fields = await read_fields(desk.request)
+    try:
+        await desk.deps.clients.enrollment.UpdateMember(
+            UpdateMemberRequest(
+                chain_id=desk.chain_id,
+                member_id=member_id,
+                given_name=fields.text("given_name"),
+                family_name=fields.text("family_name"),
+                phone=fields.text("phone"),
+                email=fields.text("email"),
+                note=fields.text("member_note"),
+                actor=desk.principal.actor,
+            )
+        )
+    except RemoteRefusal as refusal:
+        shown = {
+            name: name for name in ("given_name", "family_name", "phone", "email", "birthday")
+        } | {"note": "member_note"}
+        problems = problems_of(refusal, desk.language, shown=shown)
+        return await _member_page(desk, member_id, fields=fields, problems=problems)
+    return desk.go(f"members/{member_id}", done="saved")

@@ -1,0 +1,233 @@
+""" "Créer / Modifier programmes": names, codes and the earn QR of each salon (LS-02 to LS-07)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from fastapi import APIRouter, Response
+from loyalty.enrollment.v1.enrollment_pb2 import Salon
+from loyalty.points.v1 import points_pb2
+from loyalty.points.v1.points_pb2 import (
+    CreateProgramRequest,
+    GetEarnTokenRequest,
+    GetProgramCodesRequest,
+    GetProgramRequest,
+    ListProgramsRequest,
+    Program,
+    ProgramCodes,
+    UpdateProgramRequest,
+)
+from loyalty.rewards.v1.rewards_pb2 import ListRewardDefinitionsRequest
+
+from services.chassis.errors import RemoteRefusal
+from services.gateway import qr
+from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
+from services.gateway.links import member_url
+from services.gateway.member.forms import (
+    NO_PROBLEMS,
+    Fields,
+    Problems,
+    new_key,
+    problems_of,
+    read_fields,
+    whole_number,
+)
+
+router = APIRouter()
+
+# D12: what a live chain gets by itself.
+COOL_DOWN_MINUTES_DEFAULT = 15
+COOL_DOWN_MINUTES_MAX = 24 * 60
+_SHOWN = {
+    "name": "name",
+    "points_code": "points_code",
+    "multi_point_code": "multi_point_code",
+    "visit_points": "visit_points",
+    "cool_down_seconds": "cool_down_minutes",
+    "term_one": "term_one",
+    "term_other": "term_other",
+}
+
+
+def earn_link(desk: Desk, earn_token: str) -> str:
+    """What the earn QR of a program and salon says: an https link of the member client."""
+    return f"{member_url(desk.deps.settings, desk.chain.slug)}/g/{earn_token}"
+
+
+@router.get("/admin/programs")
+async def programs(desk: DeskDep) -> Response:
+    """All programs, the default one first."""
+    answer = await desk.deps.clients.points.ListPrograms(
+        ListProgramsRequest(chain_id=desk.chain_id)
+    )
+    return desk.show("programs.html", here="programs", programs=answer.programs)
+
+
+@router.get("/admin/programs/new")
+async def new_program(desk: ManagerDesk) -> Response:
+    """An empty form."""
+    return _new_form(desk, Fields())
+
+
+def _new_form(desk: Desk, fields: Fields, problems: Problems = NO_PROBLEMS) -> Response:
+    return desk.show(
+        "program_new.html", here="programs", problems=problems, fields=fields, key=new_key()
+    )
+
+
+@router.post("/admin/programs/new")
+async def create_program(desk: ManagerDesk) -> Response:
+    """A program of its own name, with codes made for it (LS-05, LS-74)."""
+    fields = await read_fields(desk.request)
+    points, problems = whole_number(fields.text("visit_points"), desk.language, "visit_points")
+    if problems:
+        return _new_form(desk, fields, problems)
+    try:
+        answer = await desk.deps.clients.points.CreateProgram(
+            CreateProgramRequest(
+                idempotency_key=fields.key,
+                chain_id=desk.chain_id,
+                name=fields.text("name"),
+                accrual_type=_accrual(fields["accrual_type"]),
+                visit_points=points,
+                cool_down_seconds=0 if desk.chain.sandbox else COOL_DOWN_MINUTES_DEFAULT * 60,
+                actor=desk.principal.actor,
+            )
+        )
+    except RemoteRefusal as refusal:
+        return _new_form(desk, fields, problems_of(refusal, desk.language, shown=_SHOWN))
+    return desk.go(f"programs/{answer.program.id}", done="created")
+
+
+def _accrual(said: str) -> points_pb2.AccrualType.ValueType:
+    spends = said == "spend"
+    return points_pb2.ACCRUAL_TYPE_SPEND if spends else points_pb2.ACCRUAL_TYPE_VISIT
+
+
+async def _codes(desk: Desk, program_id: str) -> ProgramCodes:
+    """The codes in clear, for those who manage the program (LS-03)."""
+    if not desk.manages:
+        return ProgramCodes()
+    request = GetProgramCodesRequest(
+        chain_id=desk.chain_id, program_id=program_id, actor=desk.principal.actor
+    )
+    return (await desk.deps.clients.points.GetProgramCodes(request)).codes
+
+
+async def _earn_links(desk: Desk, program: Program) -> list[tuple[Salon, str]]:
+    """The earn link of each salon in which the program counts (D23)."""
+    wanted = [
+        salon
+        for salon in await desk.salons()
+        if salon.active and (not program.salon_ids or salon.id in program.salon_ids)
+    ]
+    tokens = await asyncio.gather(
+        *(
+            desk.deps.clients.points.GetEarnToken(
+                GetEarnTokenRequest(
+                    chain_id=desk.chain_id, program_id=program.id, salon_id=salon.id
+                )
+            )
+            for salon in wanted
+        )
+    )
+    return [
+        (salon, earn_link(desk, token.earn_token))
+        for salon, token in zip(wanted, tokens, strict=True)
+    ]
+
+
+async def _program(desk: Desk, program_id: str) -> Program:
+    request = GetProgramRequest(chain_id=desk.chain_id, program_id=program_id)
+    return (await desk.deps.clients.points.GetProgram(request)).program
+
+
+async def _edit_form(
+    desk: Desk, program_id: str, fields: Fields | None = None, problems: Problems = NO_PROBLEMS
+) -> Response:
+    program = await _program(desk, program_id)
+    codes, links, definitions = await asyncio.gather(
+        _codes(desk, program.id),
+        _earn_links(desk, program),
+        desk.deps.clients.rewards.ListRewardDefinitions(
+            ListRewardDefinitionsRequest(chain_id=desk.chain_id, program_id=program.id)
+        ),
+    )
+    return desk.show(
+        "program.html",
+        here="programs",
+        problems=problems,
+        program=program,
+        codes=codes,
+        links=links,
+        definitions=definitions.definitions,
+        fields=fields,
+        key=new_key(),
+    )
+
+
+@router.get("/admin/programs/{program_id}")
+async def program_page(desk: DeskDep, program_id: str) -> Response:
+    """ "Modifier": every section of a program on one page, "Sauvegarder" at the end (LS-02)."""
+    return await _edit_form(desk, program_id)
+
+
+def _minutes(text: str, language: str) -> tuple[int, Problems]:
+    """The pause between two points, in whole minutes; 0 = none."""
+    if text == "0":
+        return 0, NO_PROBLEMS
+    minutes, problems = whole_number(text, language, "cool_down_minutes")
+    return min(minutes, COOL_DOWN_MINUTES_MAX), problems
+
+
+@router.post("/admin/programs/{program_id}")
+async def save_program(desk: ManagerDesk, program_id: str) -> Response:
+    """ "Sauvegarder": the form as a whole, or nothing of it."""
+    fields = await read_fields(desk.request)
+    points, wrong_points = whole_number(fields.text("visit_points"), desk.language, "visit_points")
+    minutes, wrong_minutes = _minutes(fields.text("cool_down_minutes"), desk.language)
+    wrong = {**wrong_points.fields, **wrong_minutes.fields}
+    if wrong:
+        return await _edit_form(desk, program_id, fields, Problems(fields=wrong))
+    program = await _program(desk, program_id)
+    codes = await _codes(desk, program.id)
+    request = UpdateProgramRequest(
+        idempotency_key=fields.key,
+        chain_id=desk.chain_id,
+        program_id=program.id,
+        name=fields.text("name"),
+        term_one=fields.text("term_one"),
+        term_other=fields.text("term_other"),
+        active=fields["active"] == "1",
+        accrual_type=_accrual(fields["accrual_type"]),
+        visit_points=points,
+        cool_down_seconds=minutes * 60,
+        actor=desk.principal.actor,
+    )
+    # Only a code that was really changed is sent: saving a name must not count as a new code.
+    if fields.text("points_code") != codes.points_code:
+        request.points_code = fields.text("points_code")
+    if fields.text("multi_point_code") != codes.multi_point_code:
+        request.multi_point_code = fields.text("multi_point_code")
+    try:
+        await desk.deps.clients.points.UpdateProgram(request)
+    except RemoteRefusal as refusal:
+        problems = problems_of(refusal, desk.language, shown=_SHOWN)
+        return await _edit_form(desk, program_id, fields, problems)
+    return desk.go(f"programs/{program_id}", done="saved")
+
+
+_IMAGE_NAME = re.compile(r"[0-9a-f-]{36}\.(png|svg)")
+
+
+@router.get("/admin/programs/{program_id}/earn/{image}")
+async def earn_image(desk: DeskDep, program_id: str, image: str) -> Response:
+    """The earn QR of a program in a salon, `{salon id}.png` or `.svg`, to print (LS-23)."""
+    if not _IMAGE_NAME.fullmatch(image):
+        return Response(status_code=404)
+    salon_id, kind = image.rsplit(".", 1)
+    answer = await desk.deps.clients.points.GetEarnToken(
+        GetEarnTokenRequest(chain_id=desk.chain_id, program_id=program_id, salon_id=salon_id)
+    )
+    return qr.response(earn_link(desk, answer.earn_token), kind)
