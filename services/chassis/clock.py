@@ -98,9 +98,12 @@ class BusinessClock:
         if self._pool is None:
             return
         rows = await self._pool.fetch("SELECT chain_id, offset_microseconds FROM business_clock")
-        self._offsets = {
-            str(row["chain_id"]): timedelta(microseconds=row["offset_microseconds"]) for row in rows
-        }
+        for row in rows:
+            self._learn(str(row["chain_id"]), timedelta(microseconds=row["offset_microseconds"]))
+
+    def _learn(self, chain_id: str, offset: timedelta) -> None:
+        """Take note of an offset; an older piece of news that comes late changes nothing."""
+        self._offsets[chain_id] = max(self._offsets.get(chain_id, timedelta()), offset)
 
     async def set_offset(self, conn: Connection, chain_id: UUID | str, offset: timedelta) -> None:
         """Move the chain's business time forward to real time plus `offset`.
@@ -157,6 +160,6 @@ class BusinessClock:
     def _heard(self, _conn: object, _pid: int, _channel: str, payload: object) -> None:
         chain_id, _, microseconds = str(payload).partition(" ")
         try:
-            self._offsets[chain_id] = timedelta(microseconds=int(microseconds))
+            self._learn(chain_id, timedelta(microseconds=int(microseconds)))
         except ValueError:
             log.error("business_clock_notice_unreadable")

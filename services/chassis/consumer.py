@@ -183,6 +183,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             if partition in self._expected:
                 await self._consume(client, partition, records)
         self._listen(client, heard=bool(batches))
+        self._show_lag(client)
         await self._missing.ask_for_replays()
 
     def _listen(self, client: AIOKafkaConsumer, *, heard: bool) -> None:
@@ -195,6 +196,14 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         allowed = SILENCE_SECONDS_MAX if partitions else IDLE_SECONDS_MAX
         if time.monotonic() - self._heard_at > allowed:
             raise BrokerSilent
+
+    def _show_lag(self, client: AIOKafkaConsumer) -> None:
+        behind = dict.fromkeys(self._topics, 0)
+        for partition in client.assignment() & self._expected.keys():
+            highwater = client.highwater(partition) or 0
+            behind[partition.topic] += max(0, highwater - self._expected[partition])
+        for topic, events in behind.items():
+            CONSUMER_LAG.labels(self.group, topic).set(events)
 
     async def _take_up(self, client: AIOKafkaConsumer, partition: TopicPartition) -> None:
         """Decide where to start: at the committed offset, unless events would be missed by it.
@@ -286,9 +295,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         """Commit the offset of what is applied."""
         self._expected[partition] = following
         await client.commit({partition: following})
-        highwater = client.highwater(partition)
-        if highwater is not None:
-            CONSUMER_LAG.labels(self.group, partition.topic).set(max(0, highwater - following))
 
     async def _apply_together(self, records: Sequence[Record]) -> None:
         """Apply a batch in one transaction: all of it or nothing."""
