@@ -18,6 +18,7 @@ POM = Path(__file__).resolve().parent / "kafka" / "pom.xml"
 FETCH_SECONDS_MAX = 600
 START_SECONDS_MAX = 90
 PARTITIONS = 3
+REPLICATION_MAX = 3
 
 # One topic per publishing service (house.md 7), contacts apart; each with its dead letters.
 TOPICS = (
@@ -173,8 +174,10 @@ async def create_topics(bootstrap_servers: str) -> int:
     await admin.start()
     try:
         there = set(await admin.list_topics())
+        brokers = len((await admin.describe_cluster())["brokers"])
+        copies = min(REPLICATION_MAX, brokers)
         missing = [
-            NewTopic(name, 1 if name in DEAD_LETTERS else PARTITIONS, replication_factor=-1)
+            NewTopic(name, 1 if name in DEAD_LETTERS else PARTITIONS, replication_factor=copies)
             for name in (*TOPICS, *DEAD_LETTERS)
             if name not in there
         ]
