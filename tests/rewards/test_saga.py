@@ -14,6 +14,7 @@ from loyalty.points.v1 import points_pb2 as points_pb
 from loyalty.rewards.v1 import rewards_pb2 as pb
 
 from services.chassis.errors import RemoteRefusal, Unavailable
+from services.rewards import jobs
 from services.rewards.domain.ids import RewardId
 from services.rewards.rpc import RewardsServicer
 from services.rewards.storage import settlements
@@ -369,3 +370,20 @@ async def test_a_reward_ends_in_exactly_one_state(counter: Counter, seed: int) -
     words = [kind.removeprefix("reward.") for kind in history]
     assert all(after in allowed[before] for before, after in itertools.pairwise(words))
     assert await counter.states() == [end[words[-1]]]
+
+
+async def test_the_service_finishes_an_interrupted_take_by_itself(counter: Counter) -> None:
+    """LS-33: within seconds, without the caller and without an operator."""
+    await counter.give(12)
+    definition = await counter.define(COST)
+    counter.line.requests_lost = 1
+    with pytest.raises(Unavailable):
+        await counter.take(definition.id)
+    settling = asyncio.ensure_future(jobs.settle(counter.deps)())
+    try:
+        async with asyncio.timeout(15):
+            while await counter.states() != ["issued"]:
+                await asyncio.sleep(0.1)
+    finally:
+        settling.cancel()
+    await counter.check(given=12)
