@@ -86,7 +86,7 @@ class House:
 
     async def close(self) -> None:
         """Take none any more."""
-        await self._channel.close()
+        await self._channel.close(None)
         await self._server.stop(0.1)
         await self.deps.passwords.close()
 

@@ -63,7 +63,8 @@ def read_note(text: str, *, field: str) -> str:
 
 def fold(text: str) -> str:
     """Without case, accents, hyphens and apostrophes: `Hélène O’Neil-Roy` → `helene o neil roy`."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
+    # Compatibility forms first: a bold mathematical S has a lower case only once it is an S.
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     bare = "".join(character for character in apart if not unicodedata.combining(character))
     return " ".join(bare.translate(_LETTERS).translate(_JOINS).split())
 

@@ -144,7 +144,8 @@ async def _enroll(deps: Deps, conn: Connection, chain: Chain, command: EnrollMem
             conn, chain_id=chain.id, phone=member.phone, email_key=email_key
         )
         if known is not None and command.refuse_existing:
-            raise MemberExists(field="phone" if known.phone == member.phone else "email")
+            by_phone = bool(member.phone) and known.phone == member.phone
+            raise MemberExists(field="phone" if by_phone or not email_key else "email")
         if known is not None:
             return Enrolled(member=known, created=False)
     else:
