@@ -118,11 +118,10 @@ class Desk:
 
 
 def _desk_of(*roles: Staff.Role.ValueType) -> object:
-    async def desk(
-        request: Request,
-        deps: DepsDep,
-        principal: Annotated[Principal, Depends(require_staff(*roles))],
-    ) -> Desk:
+    signed_in = require_staff(*roles)
+
+    async def desk(request: Request, deps: DepsDep) -> Desk:
+        principal = await signed_in(request)
         await deps.limits.check("page", principal.session_id)
         chain = await deps.chains.by_id(principal.chain_id)
         if chain is None:
