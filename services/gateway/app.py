@@ -6,6 +6,7 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -107,6 +108,10 @@ def create_app(deps: Deps) -> FastAPI:
     app.state.deps = deps
     for router in ROUTERS:
         app.include_router(router)
+    # Included routers keep routes without their prefix; metrics and logs want the whole template.
+    app.state.route_templates = {
+        id(context.original_route): context.path for context in iter_route_contexts(app.routes)
+    }
     for refusal in (ApiError, RemoteRefusal, RateLimited, Unavailable):
         app.add_exception_handler(refusal, _refused)
     app.add_exception_handler(HTTPException, _http_refused)

@@ -102,7 +102,9 @@ class RequestEnvelope:
 
 def _route(scope: Scope) -> str:
     """The route's template, never the path: paths hold ids."""
-    return str(getattr(scope.get("route"), "path", "none"))
+    app = scope.get("app")
+    templates = app.state.route_templates if app is not None else {}
+    return str(templates.get(id(scope.get("route")), "none"))
 
 
 def _method(scope: Scope) -> str:

@@ -69,7 +69,7 @@ class OwnerIn(Part):
     password: Annotated[str, Field(strict=True, max_length=200)] | None = None
 
 
-class ProgramIn(Part):
+class FirstProgram(Part):
     """The chain's first program; without codes it gets its own."""
 
     name: Name | None = None
@@ -92,7 +92,7 @@ class CreateChain(Part):
     brand_color: Annotated[Line, Field(max_length=7)] | None = None
     salon: SalonIn | None = None
     salons: Annotated[list[SalonIn], Field(max_length=SALONS_MAX)] | None = None
-    program: ProgramIn | None = None
+    program: FirstProgram | None = None
 
 
 class SetPlan(Part):
@@ -284,7 +284,7 @@ async def _make_program(
     deps: Deps, body: CreateChain, chain_id: str, key: str
 ) -> points_pb2.Program:
     """The first program, as soon as points has heard of the chain."""
-    wanted = body.program or ProgramIn()
+    wanted = body.program or FirstProgram()
     request = points_pb2.CreateProgramRequest(
         idempotency_key=f"{key}:program",
         chain_id=chain_id,

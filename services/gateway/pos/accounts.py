@@ -59,13 +59,13 @@ class AccountsAnswer(TypedDict):
     cursor: NotRequired[str]
 
 
-class EventsAnswer(TypedDict):
+class EarnedAnswer(TypedDict):
     """What an earn made."""
 
     events: list[EventShape]
 
 
-class EventAnswer(TypedDict):
+class AdjustedAnswer(TypedDict):
     """What an adjustment made."""
 
     event: EventShape
@@ -314,7 +314,7 @@ async def get_account(caller: LoyaltyReader, account_id: str) -> Response:
 
 
 @router.post(
-    "/{account_id}/accumulate", response_model=EventsAnswer, operation_id="AccumulateLoyaltyPoints"
+    "/{account_id}/accumulate", response_model=EarnedAnswer, operation_id="AccumulateLoyaltyPoints"
 )
 async def accumulate(caller: LoyaltyWriter, account_id: str, body: Accumulate) -> Response:
     """Add points that a till says were earned.
@@ -367,7 +367,9 @@ def _timestamp(moment: Moment) -> Timestamp:
     return stamp
 
 
-@router.post("/{account_id}/adjust", response_model=EventAnswer, operation_id="AdjustLoyaltyPoints")
+@router.post(
+    "/{account_id}/adjust", response_model=AdjustedAnswer, operation_id="AdjustLoyaltyPoints"
+)
 async def adjust(caller: LoyaltyWriter, account_id: str, body: Adjust) -> Response:
     """Give or take points by hand, with a reason (LS-72, LS-73, SQ-30).
 

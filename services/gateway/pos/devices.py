@@ -14,7 +14,7 @@ from services.gateway.errors import ApiError, Json, api_fields
 from services.gateway.pos.caller import Caller, Owner
 from services.gateway.pos.fields import Id, Key, Name, Part, known_id
 from services.gateway.pos.found import program_of
-from services.gateway.pos.shapes import moment
+from services.gateway.pos.shapes import Empty, moment
 
 router = APIRouter(prefix="/devices", tags=["Devices"])
 
@@ -71,10 +71,6 @@ class CreateDevice(Part):
 
     device: DeviceIn
     idempotency_key: Key | None = None
-
-
-class Empty(TypedDict):
-    """Done; there is nothing to say."""
 
 
 def device_shape(caller: Caller, tablet: enrollment_pb2.Tablet) -> DeviceShape:

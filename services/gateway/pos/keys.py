@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from services.gateway.errors import ApiError, Json, api_fields
 from services.gateway.pos.caller import Caller, Owner
 from services.gateway.pos.fields import Id, Key, Name, Part, known_id
-from services.gateway.pos.shapes import moment
+from services.gateway.pos.shapes import Empty, moment
 
 router = APIRouter(prefix="/api-keys", tags=["API keys"])
 
@@ -77,10 +77,6 @@ class CreateApiKey(Part):
 
     api_key: ApiKeyIn
     idempotency_key: Key | None = None
-
-
-class Empty(TypedDict):
-    """Done; there is nothing to say."""
 
 
 def key_shape(key: enrollment_pb2.ApiKey) -> ApiKeyShape:

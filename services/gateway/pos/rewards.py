@@ -16,7 +16,7 @@ from services.gateway.pos.caller import Caller, LoyaltyReader, LoyaltyWriter
 from services.gateway.pos.event_shapes import EventShape, reward_event
 from services.gateway.pos.fields import Cursor, Flag, Id, Key, Part, known_id
 from services.gateway.pos.found import account_of, reward_of
-from services.gateway.pos.shapes import RewardShape, reward_shape
+from services.gateway.pos.shapes import Empty, RewardShape, reward_shape
 
 router = APIRouter(prefix="/loyalty/rewards", tags=["Loyalty rewards"])
 
@@ -45,14 +45,10 @@ class RewardsAnswer(TypedDict):
     cursor: NotRequired[str]
 
 
-class EventAnswer(TypedDict):
+class UsedAnswer(TypedDict):
     """What a use made."""
 
     event: EventShape
-
-
-class Empty(TypedDict):
-    """Done; there is nothing to say."""
 
 
 class NewReward(Part):
@@ -209,7 +205,7 @@ async def _void(
     return answer
 
 
-@router.post("/{reward_id}/redeem", response_model=EventAnswer, operation_id="RedeemLoyaltyReward")
+@router.post("/{reward_id}/redeem", response_model=UsedAnswer, operation_id="RedeemLoyaltyReward")
 async def redeem_reward(caller: LoyaltyWriter, reward_id: str, body: RedeemReward) -> Response:
     """Use a reward ("Utiliser"): of any number of parallel calls exactly one succeeds (LS-38)."""
     key = caller.key(body.idempotency_key)

@@ -35,6 +35,10 @@ def language_value(language: str | None) -> types_pb2.Language.ValueType:
     return known.get(language or "", types_pb2.LANGUAGE_UNSPECIFIED)
 
 
+class Empty(TypedDict):
+    """Done; there is nothing to say."""
+
+
 class MoneyShape(TypedDict):
     """An amount in the smallest unit of its currency."""
 

@@ -15,7 +15,7 @@ from services.gateway.pos.caller import Caller, LoyaltyWriter
 from services.gateway.pos.discounts import RewardTierIn, discount_of
 from services.gateway.pos.fields import Key, Part, known_id
 from services.gateway.pos.found import program_of
-from services.gateway.pos.shapes import RewardTierShape, tier_shape
+from services.gateway.pos.shapes import Empty, RewardTierShape, tier_shape
 
 router = APIRouter(prefix="/loyalty/programs/{program_id}/reward-tiers", tags=["Loyalty programs"])
 
@@ -34,10 +34,6 @@ class SaveTier(Part):
 
     reward_tier: RewardTierIn
     idempotency_key: Key | None = None
-
-
-class Empty(TypedDict):
-    """Done; there is nothing to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
