@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from services.chassis import idempotency, outbox
 from services.chassis.errors import InvariantViolated
@@ -119,7 +119,7 @@ async def _create(deps: Deps, conn: Connection, wanted: NewProgram) -> Program:
     program = programs.checked(
         Program(
             chain_id=wanted.chain_id,
-            id=ProgramId(uuid4()),
+            id=ProgramId(deps.new_id()),
             name=wanted.name,
             term_one=wanted.term_one,
             term_other=wanted.term_other,
