@@ -105,7 +105,7 @@ async def test_m9_a_wrong_points_code_is_refused(house: House) -> None:
 
 @pytest.mark.parametrize("points", [0, -2, 101, 2**31 - 1])
 async def test_m10_no_such_number_of_points(house: House, points: int) -> None:
-    """M10: 0, −2 and too many are refused with the field; 2.5 and "abc" do not even fit the wire."""
+    """M10: 0, −2 and too many are refused with the field; 2.5 and "abc" do not fit the wire."""
     refusal = await house.refused(typed_code=typed(points, multi=MULTI_POINT_CODE))
     assert (refusal.code, refusal.field) == ("points_invalid", "points")
     assert refusal.params == {"minimum": "1", "maximum": "100"}
@@ -259,7 +259,7 @@ async def test_two_scans_of_one_grant_in_one_batch_count_once(house: House) -> N
 
 
 async def test_a_grant_is_bound_to_session_member_and_program(house: House) -> None:
-    """LS-25, D39: forwarded to another phone, another member or another program it opens nothing."""
+    """LS-25, D39: on another phone, for another member or program it opens nothing."""
     grant_id = await house.grant(5)
     scan = await house.scan(grant_id=grant_id)
     other = await house.create_program(name="Deuxième")
