@@ -1,0 +1,85 @@
+"""What messaging refuses, each with a stable code that callers choose their words by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """Something asked for that the rules do not allow; nothing was changed."""
+
+    code: ClassVar[str]
+    field: str = ""
+
+    def __init__(self, *, field: str = "", params: Mapping[str, str] | None = None) -> None:
+        super().__init__(self.code)
+        self.field = field or type(self).field
+        self.params = dict(params or {})
+
+
+class IdInvalid(Refusal):
+    """An id that is not one of ours in form."""
+
+    code = "id_invalid"
+
+
+class NotFound(Refusal):
+    """Nothing here by that id, or a live chain asked for what only a sandbox has."""
+
+    code = "not_found"
+
+
+class MemberUnknown(Refusal):
+    """No such member in this chain."""
+
+    code = "member_unknown"
+    field = "member_id"
+
+
+class ConsentBelongsToMember(Refusal):
+    """Anyone but the member herself tried to change her consent (LS-77, D11)."""
+
+    code = "consent_belongs_to_member"
+    field = "actor"
+
+
+class EmailMissing(Refusal):
+    """Consent to e-mail from a member who has given no e-mail address."""
+
+    code = "email_missing"
+    field = "email"
+
+
+class WordingVersionRequired(Refusal):
+    """A consent without the words that were agreed to: that is no evidence."""
+
+    code = "wording_version_required"
+    field = "wording_version"
+
+
+class PhoneInvalid(Refusal):
+    """A number that no phone can have."""
+
+    code = "phone_invalid"
+
+
+class ProviderMessageIdInvalid(Refusal):
+    """An inbound text without its provider's id, by which a replay is known."""
+
+    code = "provider_message_id_invalid"
+    field = "provider_message_id"
+
+
+class CursorInvalid(Refusal):
+    """A cursor that this list did not hand out."""
+
+    code = "invalid_cursor"
+    field = "cursor"
+
+
+class LimitInvalid(Refusal):
+    """More, or fewer, entries asked for than one page may hold."""
+
+    code = "limit_invalid"
+    field = "limit"
