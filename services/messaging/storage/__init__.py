@@ -1,0 +1,1 @@
+"""All SQL of messaging, by noun. Rows in, domain objects out; decides nothing."""

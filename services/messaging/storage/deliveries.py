@@ -1,0 +1,268 @@
+"""Deliveries and their attempts; the table is also the sender's list of work."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from services.messaging.domain.chain import ChainId, Language, MemberId
+from services.messaging.domain.consent import Channel
+from services.messaging.domain.delivery import (
+    Delivery,
+    DeliveryEntry,
+    DeliveryId,
+    DeliveryState,
+    MessageKind,
+    NewDelivery,
+)
+
+if TYPE_CHECKING:
+    from services.chassis.postgres import Connection
+
+# Whoever sends listens here; the notice travels with the commit.
+CHANNEL = "delivery_queued"
+
+
+def _member(row: asyncpg.Record) -> MemberId | None:
+    return None if row["member_id"] is None else MemberId(row["member_id"])
+
+
+async def queue(conn: Connection, delivery: NewDelivery, *, real_now: datetime) -> bool:
+    """Put a delivery on the list; False when its cause has one already."""
+    queued = await conn.fetchval(
+        """
+        WITH queued AS (
+            INSERT INTO delivery
+                (chain_id, id, kind, key, member_id, channel, address, language, params,
+                 sealed_code, next_attempt_at, expires_at, occurred_at, recorded_at, updated_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $11, $13)
+            ON CONFLICT (chain_id, kind, key) DO NOTHING
+            RETURNING id
+        )
+        SELECT pg_notify($14, '') IS NOT NULL FROM queued
+        """,
+        delivery.chain_id,
+        delivery.id,
+        delivery.kind.value,
+        delivery.key,
+        delivery.member_id,
+        delivery.channel.value,
+        delivery.address,
+        delivery.language.value if delivery.language else None,
+        dict(delivery.params),
+        delivery.sealed_code,
+        real_now,
+        delivery.expires_at,
+        delivery.occurred_at,
+        CHANNEL,
+    )
+    return queued is not None
+
+
+async def lock_due(
+    conn: Connection, *, real_now: datetime, chain_id: ChainId | None
+) -> Delivery | None:
+    """The delivery that has been due longest; locks it, passing over what others hold."""
+    row = await conn.fetchrow(
+        """
+        SELECT chain_id, id, kind, member_id, channel, address, language, params, sealed_code,
+               state, attempts, lookups, sender, expires_at, occurred_at, recorded_at,
+               first_attempt_at
+        FROM delivery
+        WHERE state IN ('QUEUED', 'SENDING') AND next_attempt_at <= $1
+          AND ($2::uuid IS NULL OR chain_id = $2)
+        ORDER BY next_attempt_at, sequence LIMIT 1
+        FOR UPDATE SKIP LOCKED
+        """,
+        real_now,
+        chain_id,
+    )
+    if row is None:
+        return None
+    return Delivery(
+        chain_id=ChainId(row["chain_id"]),
+        id=DeliveryId(row["id"]),
+        kind=MessageKind(row["kind"]),
+        member_id=_member(row),
+        channel=Channel(row["channel"]),
+        address=row["address"],
+        language=Language(row["language"]) if row["language"] else None,
+        params=row["params"],
+        sealed_code=row["sealed_code"],
+        state=DeliveryState(row["state"]),
+        attempts=row["attempts"],
+        lookups=row["lookups"],
+        sender=row["sender"],
+        expires_at=row["expires_at"],
+        occurred_at=row["occurred_at"],
+        recorded_at=row["recorded_at"],
+        first_attempt_at=row["first_attempt_at"],
+    )
+
+
+async def next_due_at(conn: Connection) -> datetime | None:
+    """When the next delivery is due, in real time."""
+    found: datetime | None = await conn.fetchval(
+        "SELECT min(next_attempt_at) FROM delivery WHERE state IN ('QUEUED', 'SENDING')"
+    )
+    return found
+
+
+async def start_attempt(
+    conn: Connection,
+    delivery: Delivery,
+    *,
+    sender: str,
+    provider: str,
+    lease_until: datetime,
+    real_now: datetime,
+    business_now: datetime,
+) -> bool:
+    """Mark a queued delivery as handed to a provider and open its attempt."""
+    started = await conn.fetchval(
+        """
+        WITH started AS (
+            UPDATE delivery
+            SET state = 'SENDING', attempts = attempts + 1, sender = $3, provider = $4,
+                next_attempt_at = $5, updated_at = $7, reason = '', lookups = 0,
+                first_attempt_at = coalesce(first_attempt_at, $6)
+            WHERE chain_id = $1 AND id = $2 AND state = 'QUEUED'
+            RETURNING chain_id, id, attempts
+        )
+        INSERT INTO delivery_attempt (chain_id, delivery_id, number, provider, started_at)
+        SELECT chain_id, id, attempts, $4, $6 FROM started
+        RETURNING true
+        """,
+        delivery.chain_id,
+        delivery.id,
+        sender,
+        provider,
+        lease_until,
+        real_now,
+        business_now,
+    )
+    return started is not None
+
+
+async def close_attempt(
+    conn: Connection, delivery: Delivery, *, outcome: str, reason: str, real_now: datetime
+) -> None:
+    """Write what became of the attempt in hand."""
+    await conn.execute(
+        """
+        UPDATE delivery_attempt SET outcome = $4, reason = $5, finished_at = $6
+        WHERE chain_id = $1 AND delivery_id = $2 AND number = $3
+        """,
+        delivery.chain_id,
+        delivery.id,
+        delivery.attempts,
+        outcome,
+        reason,
+        real_now,
+    )
+
+
+async def end(
+    conn: Connection,
+    delivery: Delivery,
+    *,
+    before: DeliveryState,
+    state: DeliveryState,
+    reason: str,
+    business_now: datetime,
+    provider_message_id: str = "",
+) -> bool:
+    """Bring a delivery to its end; False when it is no longer where it was. Its code goes."""
+    ended = await conn.fetchval(
+        """
+        UPDATE delivery
+        SET state = $5, reason = $6, updated_at = $7, sealed_code = NULL,
+            provider_message_id = $8
+        WHERE chain_id = $1 AND id = $2 AND state = $3 AND attempts = $4
+        RETURNING true
+        """,
+        delivery.chain_id,
+        delivery.id,
+        before.value,
+        delivery.attempts,
+        state.value,
+        reason,
+        business_now,
+        provider_message_id,
+    )
+    return ended is not None
+
+
+async def postpone(
+    conn: Connection,
+    delivery: Delivery,
+    *,
+    before: DeliveryState,
+    state: DeliveryState,
+    reason: str,
+    until: datetime,
+    business_now: datetime,
+    lookups: int = 0,
+) -> bool:
+    """Leave a delivery for a later moment, queued or still to be looked up."""
+    left = await conn.fetchval(
+        """
+        UPDATE delivery
+        SET state = $5, reason = $6, next_attempt_at = $7, updated_at = $8, lookups = $9
+        WHERE chain_id = $1 AND id = $2 AND state = $3 AND attempts = $4
+        RETURNING true
+        """,
+        delivery.chain_id,
+        delivery.id,
+        before.value,
+        delivery.attempts,
+        state.value,
+        reason,
+        until,
+        business_now,
+        lookups,
+    )
+    return left is not None
+
+
+async def list_entries(
+    conn: Connection,
+    chain_id: ChainId,
+    *,
+    member_id: MemberId | None,
+    before_sequence: int | None,
+    limit: int,
+) -> list[DeliveryEntry]:
+    """The chain's journal, newest first."""
+    rows = await conn.fetch(
+        """
+        SELECT sequence, chain_id, id, kind, member_id, channel, state, reason, attempts,
+               occurred_at, updated_at
+        FROM delivery
+        WHERE chain_id = $1 AND ($2::uuid IS NULL OR member_id = $2)
+          AND ($3::bigint IS NULL OR sequence < $3)
+        ORDER BY sequence DESC LIMIT $4
+        """,
+        chain_id,
+        member_id,
+        before_sequence,
+        limit,
+    )
+    return [
+        DeliveryEntry(
+            sequence=row["sequence"],
+            chain_id=ChainId(row["chain_id"]),
+            id=DeliveryId(row["id"]),
+            kind=MessageKind(row["kind"]),
+            member_id=_member(row),
+            channel=Channel(row["channel"]),
+            state=DeliveryState(row["state"]),
+            reason=row["reason"],
+            attempts=row["attempts"],
+            created_at=row["occurred_at"],
+            updated_at=row["updated_at"],
+        )
+        for row in rows
+    ]
