@@ -1,0 +1,1 @@
+"""What messaging does: one function per use case, one transaction each."""

@@ -1,0 +1,121 @@
+"""Consent, as its owner sees and changes it (LS-77 to LS-79)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.chassis import outbox
+from services.chassis.postgres import Connection, in_transaction
+from services.messaging import events, metrics
+from services.messaging.domain.chain import ChainId, MemberId
+from services.messaging.domain.consent import (
+    Address,
+    Channel,
+    ConsentRecord,
+    ConsentSource,
+    Standing,
+)
+from services.messaging.domain.errors import (
+    ConsentBelongsToMember,
+    EmailMissing,
+    MemberUnknown,
+    WordingVersionRequired,
+)
+from services.messaging.storage import consents, contacts
+from services.messaging.usecases.deps import Deps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelConsent:
+    """What counts for one channel of a member; no standing where nothing was ever said."""
+
+    channel: Channel
+    standing: Standing | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetEmailConsent:
+    """The member's tick in "mon compte"."""
+
+    chain_id: ChainId
+    member_id: MemberId
+    granted: bool
+    wording_version: str
+    # Whether the caller is the member herself, from a phone that she has signed in on.
+    by_herself: bool
+
+
+async def get_consents(deps: Deps, chain_id: ChainId, member_id: MemberId) -> list[ChannelConsent]:
+    """What the addresses of a member agreed to, on each channel that she has given an address for.
+
+    Empty for a member of whom nothing has arrived yet.
+    """
+
+    async def work(conn: Connection) -> list[ChannelConsent]:
+        contact = await contacts.find_contact(conn, chain_id, member_id)
+        if contact is None:
+            return []
+        return [
+            ChannelConsent(
+                channel=channel,
+                standing=await consents.find_standing(
+                    conn,
+                    Address(chain_id=chain_id, channel=channel, value=contact.address(channel)),
+                ),
+            )
+            for channel in Channel
+            if contact.address(channel)
+        ]
+
+    return await in_transaction(deps.pool, work)
+
+
+async def set_email_consent(deps: Deps, command: SetEmailConsent) -> Standing:
+    """Give or withdraw consent to e-mail by the member's own tick, at once (LS-78).
+
+    Repeatable: a tick that changes nothing leaves no record. There is no such way for SMS, which
+    returns by YES alone (LS-79).
+
+    Refuses with ConsentBelongsToMember for anyone else (LS-77), WordingVersionRequired for a
+    grant without evidence, MemberUnknown, EmailMissing.
+    """
+    if not command.by_herself:
+        raise ConsentBelongsToMember
+    if command.granted and not command.wording_version:
+        raise WordingVersionRequired
+
+    async def work(conn: Connection) -> Standing:
+        contact = await contacts.find_contact(conn, command.chain_id, command.member_id)
+        if contact is None:
+            raise MemberUnknown
+        if not contact.email:
+            raise EmailMissing
+        address = Address(chain_id=command.chain_id, channel=Channel.EMAIL, value=contact.email)
+        record = ConsentRecord(
+            address=address,
+            member_id=command.member_id,
+            granted=command.granted,
+            source=ConsentSource.CLIENT_APP,
+            evidence={"wording_version": command.wording_version},
+            number="",
+            occurred_at=deps.clock.now(command.chain_id),
+        )
+        await change_consent(conn, record)
+        standing = await consents.find_standing(conn, address)
+        if standing is None:
+            raise MemberUnknown
+        return standing
+
+    return await in_transaction(deps.pool, work)
+
+
+async def change_consent(conn: Connection, record: ConsentRecord) -> bool:
+    """Write an act about an address and tell it; False when it changes nothing."""
+    record_id = await consents.record_change(conn, record)
+    if record_id is None:
+        return False
+    await outbox.append(conn, [events.consent_changed(record, record_id=record_id)])
+    metrics.CONSENT_CHANGES.labels(
+        record.address.channel.value, record.source.value, str(record.granted).lower()
+    ).inc()
+    return True

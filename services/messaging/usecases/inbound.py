@@ -1,0 +1,223 @@
+"""Texts that arrive: STOP, YES and HELP (LS-77, LS-79, D19, D26; api.md 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from services.chassis.errors import Unavailable
+from services.chassis.postgres import Connection, in_transaction
+from services.messaging import metrics, templates
+from services.messaging.domain.chain import PLATFORM, ChainId, Language, MemberId
+from services.messaging.domain.consent import Address, Channel, ConsentRecord, ConsentSource
+from services.messaging.domain.contact import Contact
+from services.messaging.domain.delivery import (
+    ANSWER_AGE_MAX,
+    DeliveryId,
+    MessageKind,
+    NewDelivery,
+)
+from services.messaging.domain.errors import NotFound
+from services.messaging.domain.keywords import Keyword, understood
+from services.messaging.storage import consents, contacts, deliveries
+from services.messaging.usecases.consent import change_consent
+from services.messaging.usecases.deps import Deps
+
+# The evidence of a STOP or YES is the text itself; its beginning is enough.
+EVIDENCE_LENGTH_MAX = 160
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveSms:
+    """A text as the provider hands it over."""
+
+    provider_message_id: str
+    # The phone that wrote, and our number that it wrote to; E.164.
+    phone: str
+    number: str
+    body: str
+    # Set in the sandbox: the mailbox belongs to this one chain.
+    chain_id: ChainId | None
+
+
+async def receive_sms(deps: Deps, command: ReceiveSms) -> Keyword:
+    """Do what a text asks for, and answer it, once for each of the provider's message ids.
+
+    STOP works from any phone, member or not. YES has no effect from a phone that no member has.
+    In the sandbox the text is for the one chain whose mailbox it is; from the networks it comes
+    to the platform's shared number and means every chain that wrote from it (D26).
+
+    Refuses with NotFound in the mailbox of a live chain.
+    """
+    keyword = understood(command.body)
+    if command.chain_id is not None:
+        # The mailbox belongs to one chain: whatever number was written, the text is for it.
+        command = replace(command, number=deps.sms_number)
+
+    async def work(conn: Connection) -> Keyword:
+        if command.chain_id is not None:
+            chain = await contacts.find_chain(conn, command.chain_id)
+            if chain is None:
+                raise Unavailable("the chain's event has not arrived yet")
+            if not chain.sandbox:
+                raise NotFound(field="chain_id")
+        known = await consents.receive_once(
+            conn,
+            command.chain_id or PLATFORM,
+            provider_message_id=command.provider_message_id,
+            keyword=keyword.value,
+        )
+        if known is not None:
+            return Keyword(known)
+        metrics.INBOUND_SMS.labels(keyword.value).inc()
+        if command.chain_id is None and command.number != deps.sms_number:
+            # Not one of our numbers: nobody speaks from it, so there is nobody to be stopped.
+            return keyword
+        known_contacts = await _contacts(conn, command)
+        if keyword is Keyword.STOP:
+            await _stop(deps, conn, command, known_contacts)
+        elif keyword is Keyword.START:
+            await _start(deps, conn, command, known_contacts)
+        elif keyword is Keyword.HELP:
+            chains = sorted({contact.chain_id for contact in known_contacts})
+            scope = [command.chain_id] if command.chain_id else chains
+            await _answer(deps, conn, command, known_contacts, chains=scope, answer=templates.HELP)
+        return keyword
+
+    return await in_transaction(deps.pool, work)
+
+
+async def _contacts(conn: Connection, command: ReceiveSms) -> list[Contact]:
+    if command.chain_id is not None:
+        return await contacts.contacts_by_phone(conn, command.phone, chain_id=command.chain_id)
+    return await contacts.live_contacts_by_phone(conn, command.phone)
+
+
+async def _stop(
+    deps: Deps, conn: Connection, command: ReceiveSms, known: Sequence[Contact]
+) -> None:
+    """Silence the chain of the mailbox, or every chain that wrote to this phone from the number.
+
+    Where none ever wrote, the number itself falls silent for this phone. One that changes nothing
+    is not answered, so that two machines cannot talk for ever.
+    """
+    if command.chain_id is not None:
+        chains = [command.chain_id]
+    else:
+        chains = await consents.live_correspondents(
+            conn, number=command.number, phone=command.phone
+        )
+    changed = False
+    for chain_id in chains or [PLATFORM]:
+        changed |= await _change(
+            deps, conn, command, chain_id, known, granted=False, source=ConsentSource.SMS_STOP
+        )
+    if changed:
+        await _answer(deps, conn, command, known, chains=chains, answer=templates.STOPPED)
+
+
+async def _start(
+    deps: Deps, conn: Connection, command: ReceiveSms, known: Sequence[Contact]
+) -> None:
+    """Restore what a STOP from this phone silenced, or grant where just one chain can be meant.
+
+    A member of several chains on the shared number who stopped none of them has not said whom she
+    means: silence is no consent, so nothing is granted (D26).
+    """
+    members_of = sorted({contact.chain_id for contact in known})
+    if not members_of:
+        return
+    chains = members_of
+    if command.chain_id is None:
+        await _lift_number_stop(deps, conn, command)
+        stopped = await consents.chains_stopped_by(
+            conn, members_of, number=command.number, phone=command.phone
+        )
+        if not stopped and len(members_of) > 1:
+            return
+        chains = stopped or members_of
+    for chain_id in chains:
+        await _change(
+            deps, conn, command, chain_id, known, granted=True, source=ConsentSource.SMS_YES
+        )
+    await _answer(deps, conn, command, known, chains=chains, answer=templates.STARTED)
+
+
+async def _lift_number_stop(deps: Deps, conn: Connection, command: ReceiveSms) -> None:
+    """A STOP from before any chain wrote ends with her YES; it grants nothing by itself."""
+    platform = Address(chain_id=PLATFORM, channel=Channel.SMS, value=command.phone)
+    if await consents.find_standing(conn, platform) is not None:
+        await _change(deps, conn, command, PLATFORM, [], granted=True, source=ConsentSource.SMS_YES)
+
+
+async def _change(
+    deps: Deps,
+    conn: Connection,
+    command: ReceiveSms,
+    chain_id: ChainId,
+    known: Sequence[Contact],
+    *,
+    granted: bool,
+    source: ConsentSource,
+) -> bool:
+    record = ConsentRecord(
+        address=Address(chain_id=chain_id, channel=Channel.SMS, value=command.phone),
+        member_id=_member_in(chain_id, known),
+        granted=granted,
+        source=source,
+        evidence={
+            "provider_message_id": command.provider_message_id,
+            "words": command.body[:EVIDENCE_LENGTH_MAX],
+        },
+        number=command.number,
+        occurred_at=deps.clock.now(chain_id),
+    )
+    return await change_consent(conn, record)
+
+
+async def _answer(
+    deps: Deps,
+    conn: Connection,
+    command: ReceiveSms,
+    known: Sequence[Contact],
+    *,
+    chains: Sequence[ChainId],
+    answer: str,
+) -> None:
+    """Answer the text: one message, from the one chain that is meant, else from the platform."""
+    chain_id = chains[0] if len(chains) == 1 else PLATFORM
+    await deliveries.queue(
+        conn,
+        NewDelivery(
+            chain_id=chain_id,
+            id=DeliveryId(uuid4()),
+            kind=MessageKind.KEYWORD_ANSWER,
+            key=command.provider_message_id,
+            member_id=_member_in(chain_id, known),
+            channel=Channel.SMS,
+            address=command.phone,
+            language=await _language(conn, chains, known),
+            params={"answer": answer},
+            sealed_code=None,
+            expires_at=deps.clock.real_now() + ANSWER_AGE_MAX,
+            occurred_at=deps.clock.now(chain_id),
+        ),
+        real_now=deps.clock.real_now(),
+    )
+
+
+def _member_in(chain_id: ChainId, known: Sequence[Contact]) -> MemberId | None:
+    return next((contact.member_id for contact in known if contact.chain_id == chain_id), None)
+
+
+async def _language(
+    conn: Connection, chains: Sequence[ChainId], known: Sequence[Contact]
+) -> Language | None:
+    """The member's language; None, hence both, where it is unknown or her chains differ in it."""
+    spoken: set[Language | None] = set()
+    for contact in known:
+        if contact.chain_id in chains:
+            chain = await contacts.find_chain(conn, contact.chain_id)
+            spoken.add(contact.language or (chain.language if chain else None))
+    return spoken.pop() if len(spoken) == 1 else None

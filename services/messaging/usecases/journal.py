@@ -1,0 +1,55 @@
+"""What can be read: the journal of deliveries, the sandbox mailbox, the number that applies."""
+
+from __future__ import annotations
+
+from services.chassis.postgres import Connection, in_transaction
+from services.messaging.domain.chain import ChainId, MemberId
+from services.messaging.domain.consent import Channel
+from services.messaging.domain.delivery import DeliveryEntry
+from services.messaging.domain.errors import NotFound
+from services.messaging.domain.mailbox import SandboxMessage
+from services.messaging.storage import contacts, deliveries, mailbox
+from services.messaging.usecases.deps import Deps
+
+
+async def list_deliveries(
+    deps: Deps,
+    chain_id: ChainId,
+    *,
+    member_id: MemberId | None,
+    before_sequence: int | None,
+    limit: int,
+) -> list[DeliveryEntry]:
+    """The chain's deliveries, newest first: neither addresses nor words."""
+
+    async def work(conn: Connection) -> list[DeliveryEntry]:
+        return await deliveries.list_entries(
+            conn, chain_id, member_id=member_id, before_sequence=before_sequence, limit=limit
+        )
+
+    return await in_transaction(deps.pool, work)
+
+
+async def list_sandbox_messages(
+    deps: Deps, chain_id: ChainId, *, to: str, channel: Channel | None, limit: int
+) -> list[SandboxMessage]:
+    """What would have left a sandbox chain, newest first (api.md 3).
+
+    Empty for a chain whose event has not arrived yet. Refuses with NotFound for a live chain.
+    """
+
+    async def work(conn: Connection) -> list[SandboxMessage]:
+        chain = await contacts.find_chain(conn, chain_id)
+        if chain is not None and not chain.sandbox:
+            raise NotFound(field="chain_id")
+        return await mailbox.list_messages(conn, chain_id, to=to, channel=channel, limit=limit)
+
+    return await in_transaction(deps.pool, work)
+
+
+def sender_number(deps: Deps, chain_id: ChainId) -> str:
+    """The number that a chain's texts come from and that "mon compte" shows (D26).
+
+    Every chain speaks from the platform's shared number, as long as it has none of its own.
+    """
+    return deps.sms_number

@@ -1,0 +1,326 @@
+"""Sending: claim, hand over outside of any transaction, write down what became of it (ADR 0009).
+
+Three steps and two commits. Whatever dies between them leaves a row in `SENDING`, whose outcome
+is looked up at the provider before anything is sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import structlog
+
+from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection, in_transaction
+from services.chassis.signing import Unsealable
+from services.messaging import templates
+from services.messaging.domain.chain import PLATFORM, Chain, ChainId, Language
+from services.messaging.domain.consent import Address, Barrier, Channel, MessageClass, may_send
+from services.messaging.domain.delivery import (
+    LEASE,
+    LOOKUPS_MAX,
+    Close,
+    Delivery,
+    DeliveryState,
+    MessageKind,
+    Wait,
+    verdict,
+)
+from services.messaging.domain.provider import (
+    Accepted,
+    Lookup,
+    Outgoing,
+    Provider,
+    Rejected,
+    SendOutcome,
+    Unclear,
+)
+from services.messaging.storage import consents, contacts, deliveries
+from services.messaging.usecases import outcomes
+from services.messaging.usecases.deps import Deps
+
+log = structlog.get_logger(__name__)
+
+# Less than this left of the lease, and another process may already be looking the message up.
+HAND_OVER_SECONDS_MIN = 12.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A delivery that this process alone may hand over until the lease ends."""
+
+    delivery: Delivery
+    chain: Chain | None
+    provider: Provider
+    lease_until: datetime
+    # True where an earlier attempt's answer was lost: look it up, do not send.
+    look_up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A due delivery that needed no provider: closed, or left for later."""
+
+
+Claim: TypeAlias = Claimed | Settled | None
+
+
+async def send_next(deps: Deps, *, chain_id: ChainId | None = None) -> bool:
+    """Bring the delivery that has been due longest one step further; False when none is due.
+
+    With `chain_id` only deliveries of that chain.
+    """
+    claim = await claim_next(deps, chain_id=chain_id)
+    if claim is None:
+        return False
+    if isinstance(claim, Claimed):
+        if claim.look_up:
+            found = await look_up(deps, claim)
+            await outcomes.record_lookup(deps, claim.delivery, found)
+        else:
+            outcome = await hand_over(deps, claim)
+            await outcomes.record_outcome(
+                deps, claim.delivery, outcome, provider=claim.provider.name
+            )
+    return True
+
+
+async def next_due_at(deps: Deps) -> datetime | None:
+    """When the next delivery is due, in real time; None when none waits."""
+    return await in_transaction(deps.pool, deliveries.next_due_at)
+
+
+@asynccontextmanager
+async def queue_notices(
+    deps: Deps, heard: Callable[[object, int, str, object], None]
+) -> AsyncIterator[None]:
+    """Call `heard` whenever a delivery is queued; keeps one connection of the pool for it."""
+    async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
+        await conn.add_listener(deliveries.CHANNEL, heard)
+        try:
+            yield
+        finally:
+            if not conn.is_closed():
+                await conn.remove_listener(deliveries.CHANNEL, heard)
+
+
+async def claim_next(deps: Deps, *, chain_id: ChainId | None = None) -> Claim:
+    """Take the delivery that has been due longest; None when none is due.
+
+    Asks consent, the clock and the chain at this moment, and not before. Locks the delivery.
+    """
+
+    async def work(conn: Connection) -> Claim:
+        now = deps.clock.real_now()
+        delivery = await deliveries.lock_due(conn, real_now=now, chain_id=chain_id)
+        if delivery is None:
+            return None
+        chain = await contacts.find_chain(conn, delivery.chain_id)
+        provider = _provider(deps, delivery, chain)
+        if delivery.state is DeliveryState.SENDING:
+            return await _claim_lookup(deps, conn, delivery, chain, provider, now=now)
+        decided = verdict(
+            delivery,
+            chain_known=chain is not None or delivery.chain_id == PLATFORM,
+            provider_known=provider is not None,
+            barrier=await _barrier(deps, conn, delivery),
+            now=now,
+        )
+        if isinstance(decided, Close):
+            await outcomes.end(deps, conn, delivery, state=decided.state, reason=decided.reason)
+            return Settled()
+        if isinstance(decided, Wait) or provider is None:
+            until = decided.until if isinstance(decided, Wait) else now
+            await outcomes.put_off(deps, conn, delivery, reason="chain_unknown", until=until)
+            return Settled()
+        return await _claim_attempt(deps, conn, delivery, chain, provider, now=now)
+
+    return await in_transaction(deps.pool, work)
+
+
+def _provider(deps: Deps, delivery: Delivery, chain: Chain | None) -> Provider | None:
+    return deps.providers.choose(delivery.channel, sandbox=chain is not None and chain.sandbox)
+
+
+async def _barrier(deps: Deps, conn: Connection, delivery: Delivery) -> Barrier | None:
+    """Ask consent for this address as it stands now (D18)."""
+    if delivery.message_class is MessageClass.SECURITY:
+        return may_send(MessageClass.SECURITY, standing=None)
+    here = Address(chain_id=delivery.chain_id, channel=delivery.channel, value=delivery.address)
+    everywhere = Address(chain_id=PLATFORM, channel=delivery.channel, value=delivery.address)
+    number_standing = await consents.find_standing(conn, everywhere)
+    contact = (
+        await contacts.find_contact(conn, delivery.chain_id, delivery.member_id)
+        if delivery.member_id
+        else None
+    )
+    return may_send(
+        delivery.message_class,
+        standing=await consents.find_standing(conn, here),
+        number_stopped=number_standing is not None and not number_standing.granted,
+        contact_verified=contact is not None
+        and contact.is_verified(delivery.channel, address=delivery.address),
+    )
+
+
+async def _claim_attempt(
+    deps: Deps,
+    conn: Connection,
+    delivery: Delivery,
+    chain: Chain | None,
+    provider: Provider,
+    *,
+    now: datetime,
+) -> Claim:
+    sender = deps.sms_number if delivery.channel is Channel.SMS else deps.email_sender
+    lease_until = now + LEASE
+    started = await deliveries.start_attempt(
+        conn,
+        delivery,
+        sender=sender,
+        provider=provider.name,
+        lease_until=lease_until,
+        real_now=now,
+        business_now=deps.clock.now(delivery.chain_id),
+    )
+    if not started:
+        return Settled()
+    if delivery.channel is Channel.SMS and delivery.chain_id != PLATFORM:
+        await consents.note_correspondence(
+            conn, delivery.chain_id, number=sender, phone=delivery.address
+        )
+    return Claimed(
+        delivery=replace(
+            delivery,
+            state=DeliveryState.SENDING,
+            attempts=delivery.attempts + 1,
+            sender=sender,
+            first_attempt_at=delivery.first_attempt_at or now,
+        ),
+        chain=chain,
+        provider=provider,
+        lease_until=lease_until,
+        look_up=False,
+    )
+
+
+async def _claim_lookup(
+    deps: Deps,
+    conn: Connection,
+    delivery: Delivery,
+    chain: Chain | None,
+    provider: Provider | None,
+    *,
+    now: datetime,
+) -> Claim:
+    """Take a delivery whose answer was lost; with nobody to ask any more it stays unknown."""
+    if provider is None or delivery.lookups >= LOOKUPS_MAX:
+        await outcomes.end(deps, conn, delivery, state=DeliveryState.UNKNOWN, reason="answer_lost")
+        return Settled()
+    lease_until = now + LEASE
+    await deliveries.postpone(
+        conn,
+        delivery,
+        before=DeliveryState.SENDING,
+        state=DeliveryState.SENDING,
+        reason="answer_lost",
+        until=lease_until,
+        business_now=deps.clock.now(delivery.chain_id),
+        lookups=delivery.lookups + 1,
+    )
+    return Claimed(
+        delivery=delivery, chain=chain, provider=provider, lease_until=lease_until, look_up=True
+    )
+
+
+async def hand_over(deps: Deps, claimed: Claimed) -> SendOutcome:
+    """Give the message to its provider; no transaction is open meanwhile.
+
+    A one-time code is opened here and nowhere else.
+    """
+    message = _outgoing(deps, claimed)
+    if isinstance(message, Rejected):
+        return message
+    left = claimed.lease_until - deps.clock.real_now()
+    if left < timedelta(seconds=HAND_OVER_SECONDS_MIN):
+        # This process slept through its lease; the message has not left by its hand.
+        return Unclear(reason="lease_ended")
+    try:
+        return await claimed.provider.send(message)
+    except Exception as error:
+        # Whatever a provider forgot to foresee: the message may have left.
+        _log_fault("provider_failed", claimed, error)
+        return Unclear(reason="provider_failed")
+
+
+async def look_up(deps: Deps, claimed: Claimed) -> Accepted | Lookup:
+    """Ask the provider whether it has the message; no transaction is open meanwhile."""
+    message = _outgoing(deps, claimed)
+    if isinstance(message, Rejected):
+        return Lookup.CANNOT_SAY
+    try:
+        return await claimed.provider.find(message)
+    except Exception as error:
+        _log_fault("provider_lookup_failed", claimed, error)
+        return Lookup.TRY_LATER
+
+
+def _log_fault(event: str, claimed: Claimed, error: Exception) -> None:
+    """The kind of a fault without its text, in which a provider may repeat an address."""
+    log.error(
+        event,
+        provider=claimed.provider.name,
+        delivery_id=str(claimed.delivery.id),
+        fault=type(error).__name__,
+    )
+
+
+def _outgoing(deps: Deps, claimed: Claimed) -> Outgoing | Rejected:
+    delivery, chain = claimed.delivery, claimed.chain
+    code = ""
+    if delivery.kind is MessageKind.ONE_TIME_CODE:
+        try:
+            code = deps.sealer.open(delivery.sealed_code or b"").decode("ascii")
+        except (Unsealable, UnicodeDecodeError):
+            return Rejected(reason="code_unreadable")
+    name = templates.short_name(chain.name) if chain else templates.PLATFORM_NAME
+    base = deps.public_url.rstrip("/")
+    try:
+        words = templates.render(
+            delivery.kind,
+            delivery.channel,
+            _languages(delivery, chain),
+            answer=delivery.params.get("answer", ""),
+            params={
+                "chain": name,
+                "code": code,
+                "link": f"{base}/m/{chain.slug}" if chain else base,
+            },
+        )
+    except KeyError:
+        return Rejected(reason="no_words")
+    return Outgoing(
+        delivery_id=delivery.id,
+        chain_id=delivery.chain_id,
+        kind=delivery.kind,
+        channel=delivery.channel,
+        to=delivery.address,
+        sender=delivery.sender,
+        sender_name=name,
+        subject=words.subject,
+        body=words.body,
+        occurred_at=delivery.occurred_at,
+        first_attempt_at=delivery.first_attempt_at or delivery.recorded_at,
+    )
+
+
+def _languages(delivery: Delivery, chain: Chain | None) -> list[Language]:
+    """Her language; the chain's where she chose none; both for an answer to a stranger."""
+    if delivery.language is not None:
+        return [delivery.language]
+    if delivery.kind is MessageKind.KEYWORD_ANSWER or chain is None:
+        return [Language.FR, Language.EN]
+    return [chain.language]
