@@ -1,0 +1,35 @@
+"""The messaging process: settings, database, broker, clock and providers, then its roles."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.chassis import runner
+from services.chassis.runner import App
+from services.messaging import assembly, consumers, jobs, rpc
+from services.messaging.settings import Settings
+
+
+async def build(app: App[Settings]) -> None:
+    """Put the roles of the process together."""
+    deps = assembly.deps(app)
+    woken = asyncio.Event()
+    app.serve_grpc(rpc.register(deps), refusals=rpc.STATUS)
+    app.consume(
+        group=consumers.CHAINS_GROUP,
+        topics=[consumers.ENROLLMENT],
+        handlers=consumers.chain_handlers(),
+    )
+    app.consume(
+        group=consumers.CONTACTS_GROUP,
+        topics=[consumers.CONTACTS],
+        handlers=consumers.contact_handlers(deps),
+    )
+    app.background("sender", lambda: jobs.send_deliveries(deps, woken))
+    app.background("listener", lambda: jobs.listen(deps, woken))
+    app.business_due(jobs.due_source(deps))
+    app.relay_outbox()
+
+
+if __name__ == "__main__":
+    runner.run(Settings, build)
