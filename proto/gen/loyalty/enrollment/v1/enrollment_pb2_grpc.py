@@ -181,7 +181,7 @@ class EnrollmentServiceServicer:
 
     def CreateChain(self, request, context):
         """Chains and salons.
-        A chain with its first salon, owner, API key and tablet in one transaction (D40).
+        A chain with its first salon, owner and API key in one transaction (D40).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -361,7 +361,8 @@ class EnrollmentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyCode(self, request, context):
-        """Right code: a session for the member, verified. At most five tries a code.
+        """Right code: a session for the member, verified; her sessions that never proved an address end.
+        At most five tries a code.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -16,7 +16,7 @@ class EnrollmentServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateChain: _aio.UnaryUnaryMultiCallable[_enrollment_pb2.CreateChainRequest, _enrollment_pb2.CreateChainResponse]
     """Chains and salons.
-    A chain with its first salon, owner, API key and tablet in one transaction (D40).
+    A chain with its first salon, owner and API key in one transaction (D40).
     """
     GetChain: _aio.UnaryUnaryMultiCallable[_enrollment_pb2.GetChainRequest, _enrollment_pb2.GetChainResponse]
     UpdateChain: _aio.UnaryUnaryMultiCallable[_enrollment_pb2.UpdateChainRequest, _enrollment_pb2.UpdateChainResponse]
@@ -65,7 +65,9 @@ class EnrollmentServiceStub:
     Sends a code to this address. The same answer whether or not the address is known.
     """
     VerifyCode: _aio.UnaryUnaryMultiCallable[_enrollment_pb2.VerifyCodeRequest, _enrollment_pb2.VerifyCodeResponse]
-    """Right code: a session for the member, verified. At most five tries a code."""
+    """Right code: a session for the member, verified; her sessions that never proved an address end.
+    At most five tries a code.
+    """
 
 class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -75,7 +77,7 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_enrollment_pb2.CreateChainRequest, _abc.Awaitable[_enrollment_pb2.CreateChainResponse]],
     ) -> _abc.Awaitable[_enrollment_pb2.CreateChainResponse]:
         """Chains and salons.
-        A chain with its first salon, owner, API key and tablet in one transaction (D40).
+        A chain with its first salon, owner and API key in one transaction (D40).
         """
 
     @_abc_1.abstractmethod
@@ -286,6 +288,8 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _enrollment_pb2.VerifyCodeRequest,
         context: _aio.ServicerContext[_enrollment_pb2.VerifyCodeRequest, _abc.Awaitable[_enrollment_pb2.VerifyCodeResponse]],
     ) -> _abc.Awaitable[_enrollment_pb2.VerifyCodeResponse]:
-        """Right code: a session for the member, verified. At most five tries a code."""
+        """Right code: a session for the member, verified; her sessions that never proved an address end.
+        At most five tries a code.
+        """
 
 def add_EnrollmentServiceServicer_to_server(servicer: EnrollmentServiceServicer, server: _aio.Server) -> None: ...
