@@ -293,6 +293,8 @@ async def _make_program(
         visit_points=1,
         points_code=wanted.points_code or "",
         multi_point_code=wanted.multi_point_code or "",
+        # Said outright: points may not have heard yet that this chain is a sandbox (D12).
+        cool_down_seconds=0 if body.sandbox else None,
         actor=OPERATOR,
     )
     end = asyncio.get_running_loop().time() + KNOWN_SECONDS_MAX
