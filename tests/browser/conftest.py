@@ -1,0 +1,75 @@
+"""Chromium, and a salon of its own for the tests that drive it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
+
+from tests.browser.phone import Phone, open_phone
+from tests.browser.salon import Salon, open_salon
+from tests.stack import Stack
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+async def playwright() -> AsyncIterator[Playwright]:
+    """The driver of browsers."""
+    async with async_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+async def browser(playwright: Playwright, chromium: str) -> AsyncIterator[Browser]:
+    """One Chromium for the whole run; every test opens devices of its own in it."""
+    opened = await playwright.chromium.launch(
+        executable_path=chromium, args=CHROMIUM_ARGUMENTS, headless=True
+    )
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+async def salon(stack: Stack) -> AsyncIterator[Salon]:
+    """A sandbox chain with two salons, three rewards at 5, 10 and 20, an offer and a tablet."""
+    async with open_salon(stack) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def phone(browser: Browser, salon: Salon) -> AsyncIterator[Phone]:
+    """Alice's phone: 360 by 740, French."""
+    async with open_phone(browser, salon) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def english_phone(browser: Browser, salon: Salon) -> AsyncIterator[Phone]:
+    """A phone whose owner reads English."""
+    async with open_phone(browser, salon, locale="en-CA") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def scriptless_phone(browser: Browser, salon: Salon) -> AsyncIterator[Phone]:
+    """A phone that runs no JavaScript."""
+    async with open_phone(browser, salon, java_script_enabled=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def counter(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A tablet that has not been opened yet."""
+    context = await browser.new_context(
+        viewport={"width": 1024, "height": 768}, locale="fr-CA", has_touch=True
+    )
+    yield context
+    await context.close()
