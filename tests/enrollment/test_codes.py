@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from loyalty.types.v1 import types_pb2
 
 from services.chassis.clock import FixedClock, SystemClock
 from services.chassis.runner import open_redis
+from services.enrollment.usecases import codes as usecase
+from services.enrollment.usecases.housekeeping import forget_the_dead
 from tests.enrollment.conftest import Neighbours
 from tests.enrollment.house import House, key, new_email, new_phone, refusal
 
@@ -214,6 +217,61 @@ async def test_codes_are_limited_alike_for_known_and_unknown_addresses(house: Ho
             grpc.StatusCode.RESOURCE_EXHAUSTED,
         )
         assert 1 <= limited.retry_after_seconds <= 30
+
+
+async def test_an_address_gets_five_codes_an_hour_and_a_chain_has_a_ceiling(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await house.chain()
+    _, hour = usecase.ADDRESS_LIMITS
+    monkeypatch.setattr(usecase, "ADDRESS_LIMITS", (hour,))
+    phone = new_phone()
+    for _ in range(5):
+        await _ask(house, made.chain.id, phone=phone)
+    limited = await refusal(_ask(house, made.chain.id, phone=phone))
+    assert (limited.code, limited.retry_after_seconds <= 3600 / 5) == ("RATE_LIMITED", True)
+
+    ceiling = replace(usecase.CHAIN_LIMIT, burst=6)
+    monkeypatch.setattr(usecase, "CHAIN_LIMIT", ceiling)
+    other = await house.chain()
+    for _ in range(6):
+        await _ask(house, other.chain.id, phone=new_phone())
+    limited = await refusal(_ask(house, other.chain.id, phone=new_phone()))
+    assert limited.code == "RATE_LIMITED"
+
+
+async def test_old_codes_and_dead_sessions_are_forgotten_and_living_ones_kept(
+    timed: House, clock: FixedClock
+) -> None:
+    made = await timed.chain()
+    phone = new_phone()
+    joined = await timed.enroll(made.chain.id, phone=phone, start_session=True)
+    await timed.sign_in(made.owner.email)
+    await _ask(timed, made.chain.id, phone=phone)
+
+    async def kept() -> list[int]:
+        return [
+            await timed.pool.fetchval(statement, made.chain.id)
+            for statement in (
+                "SELECT count(*) FROM code_challenge WHERE chain_id = $1",
+                "SELECT count(*) FROM staff_session WHERE chain_id = $1",
+                "SELECT count(*) FROM member_session WHERE chain_id = $1",
+            )
+        ]
+
+    clock.advance(timedelta(hours=23))
+    await forget_the_dead(timed.deps)
+    assert await kept() == [1, 1, 1]
+    clock.advance(timedelta(hours=2))
+    await forget_the_dead(timed.deps)
+    assert await kept() == [0, 1, 1]
+    clock.advance(timedelta(days=37))
+    await forget_the_dead(timed.deps)
+    assert await kept() == [0, 0, 1]
+    await timed.who(joined.session_token)
+    clock.advance(timedelta(days=431))
+    await forget_the_dead(timed.deps)
+    assert await kept() == [0, 0, 0]
 
 
 async def test_no_codes_are_sent_while_nobody_can_count_them(house: House) -> None:

@@ -19,6 +19,7 @@ from loyalty.events.v1 import enrollment_events_pb2 as events_pb
 from loyalty.types.v1 import types_pb2
 
 from deploy.local.databases import DatabaseUrls
+from services.chassis.errors import RemoteRefusal
 from services.chassis.grpc_client import channel
 from services.enrollment.events import CONTACT_TOPIC, TOPIC
 from tests.engines import ROOT
@@ -64,6 +65,8 @@ async def ports(
     text = (await output).decode()
     assert status == 0, text
     assert '"level":"error"' not in text, text
+    for canary in ("+1514", "@example.com", "Canarygiven"):
+        assert canary not in text
 
 
 async def _ready(ops_port: int) -> None:
@@ -95,9 +98,22 @@ async def test_an_enrolment_reaches_both_topics(
             idempotency_key=key(),
             chain_id=made.chain.id,
             phone=new_phone(),
+            email=new_email(),
+            given_name="Canarygiven",
             source=types_pb2.ENROLLMENT_SOURCE_JOIN_QR,
         )
     )
+    # A refusal is logged, and what was refused is not.
+    with pytest.raises(RemoteRefusal):
+        await call.EnrollMember(
+            pb.EnrollMemberRequest(
+                idempotency_key=key(),
+                chain_id=made.chain.id,
+                phone=joined.member.phone,
+                given_name="Canarygiven" * 20,
+                source=types_pb2.ENROLLMENT_SOURCE_JOIN_QR,
+            )
+        )
     await door.close(None)
     found: dict[str, Any] = {}
     consumer = AIOKafkaConsumer(

@@ -79,7 +79,10 @@ async def search_members(deps: Deps, command: SearchMembers) -> Page:
             after=after,
             count_max=size + 1,
         )
-        total = await storage.count_members(conn, chain_id=chain.id, question=question)
+        if after is None and len(found) <= size:
+            total = len(found)
+        else:
+            total = await storage.count_members(conn, chain_id=chain.id, question=question)
     shown = found[:size]
     cursor = ""
     if len(found) > size:
