@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -21,6 +22,9 @@ from services.gateway.errors import ApiError
 log = structlog.get_logger(__name__)
 
 BODY_BYTES_MAX = 1024 * 1024
+# A phone's photo of a QR and an owner's logo, sent by a form as the camera made them.
+PHOTO_BYTES_MAX = 8 * 1024 * 1024
+_PHOTO_PATH = re.compile(r"/m/[^/]+/decode|/admin/design/logo")
 # A body of a megabyte over a slow phone; longer is somebody who holds a connection.
 BODY_SECONDS_MAX = 20.0
 
@@ -114,7 +118,7 @@ def _method(scope: Scope) -> str:
 
 
 class BodyLimit:
-    """Reads the whole body before the route does, up to a megabyte and within its time."""
+    """Reads the whole body before the route does, up to its size and within its time."""
 
     def __init__(self, app: ASGIApp, *, respond: Respond) -> None:
         self._app = app
@@ -126,14 +130,13 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
-        too_large = ApiError.of(
-            "REQUEST_ENTITY_TOO_LARGE", params={"bytes_max": str(BODY_BYTES_MAX)}
-        )
+        bytes_max = PHOTO_BYTES_MAX if _PHOTO_PATH.fullmatch(scope["path"]) else BODY_BYTES_MAX
+        too_large = ApiError.of("REQUEST_ENTITY_TOO_LARGE", params={"bytes_max": str(bytes_max)})
         try:
-            if declared.isdigit() and int(declared[:20]) > BODY_BYTES_MAX:
+            if declared.isdigit() and int(declared[:20]) > bytes_max:
                 raise too_large
             async with asyncio.timeout(BODY_SECONDS_MAX):
-                body = await self._read(receive, too_large)
+                body = await self._read(receive, bytes_max, too_large)
         except ApiError as error:
             await self._refuse(error, scope, receive, send)
             return
@@ -153,7 +156,7 @@ class BodyLimit:
 
         await self._app(scope, receive_body, send)
 
-    async def _read(self, receive: Receive, too_large: ApiError) -> bytes | None:
+    async def _read(self, receive: Receive, bytes_max: int, too_large: ApiError) -> bytes | None:
         """The body, or None when the caller has gone."""
         parts: list[bytes] = []
         size = 0
@@ -163,7 +166,7 @@ class BodyLimit:
                 return None
             part = message.get("body", b"")
             size += len(part)
-            if size > BODY_BYTES_MAX:
+            if size > bytes_max:
                 raise too_large
             parts.append(part)
             if not message.get("more_body", False):

@@ -15,13 +15,13 @@ from starlette.datastructures import UploadFile
 from services.gateway.errors import ApiError
 from services.gateway.member.door import MemberDep, PageRoute, Visit
 from services.gateway.member.forms import Problems, wants_json
+from services.gateway.middleware import PHOTO_BYTES_MAX
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-# A phone's photo; frames of the camera are some twenty kilobytes.
-PHOTO_BYTES_MAX = 8 * 1024 * 1024
-# 50 megapixels, the largest camera of a usual phone; Pillow would allow far more.
-PHOTO_PIXELS_MAX = 50_000_000
+# What is unpacked in memory. The JPEG reader shrinks large photos while it reads them, so this
+# only stops large PNGs, which no camera makes.
+PHOTO_PIXELS_MAX = 16_000_000
 # A QR that fills a tenth of the picture still has enough of these pixels.
 SIDE_MAX = 1600
 # Decoding is work for the processor: two at once keep the rest of the door quick.
@@ -32,10 +32,9 @@ def read_qr(photo: bytes) -> str:
     """The text of the first QR in a JPEG or PNG; empty when there is none or it is no picture."""
     try:
         with Image.open(io.BytesIO(photo), formats=["JPEG", "PNG"]) as opened:
+            opened.draft("L", (SIDE_MAX, SIDE_MAX))
             if opened.width * opened.height > PHOTO_PIXELS_MAX:
                 return ""
-            # Lets the JPEG decoder shrink while it reads.
-            opened.draft("L", (SIDE_MAX, SIDE_MAX))
             picture = ImageOps.exif_transpose(opened).convert("L")
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return ""
