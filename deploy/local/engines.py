@@ -46,10 +46,14 @@ def addresses(layout: Layout, wishes: Wishes) -> Addresses:
 
 
 def start(name: str, layout: Layout, wishes: Wishes) -> bool:
-    """Start one engine of our own unless it runs. True when it was started now."""
+    """Start one engine of our own unless it runs. True when it was started now.
+
+    Always on its stored port: services that run know it by that one.
+    """
     if processes.alive(layout.run, name):
         return False
-    port, kept = _free_port(name, layout), layout.secrets()
+    book, kept = layout.ports(), layout.secrets()
+    port = book.get(name)
     if name == "postgres":
         postgres_server.start(
             state=layout.data / "postgres",
@@ -73,18 +77,18 @@ def start(name: str, layout: Layout, wishes: Wishes) -> bool:
             run=layout.run,
             log=layout.log(name),
             port=port,
-            controller_port=_free_port("kafka.controller", layout),
+            controller_port=book.get("kafka.controller"),
         )
     else:
         kafka_servers.start_embedded(run=layout.run, log=layout.log(name), port=port)
     return True
 
 
-def _free_port(name: str, layout: Layout) -> int:
-    """The stored port, or another when somebody else has taken it meanwhile."""
+def _draw_port(name: str, layout: Layout) -> None:
+    """Keep the stored port, or draw another when somebody else has taken it meanwhile."""
     book = layout.ports()
-    port = book.get(name)
-    return port if ports.is_free(port) else book.renew(name)
+    if not ports.is_free(book.get(name)):
+        book.renew(name)
 
 
 def start_all(layout: Layout, wishes: Wishes, tell: Callable[[str], None]) -> set[str]:
@@ -92,7 +96,7 @@ def start_all(layout: Layout, wishes: Wishes, tell: Callable[[str], None]) -> se
     # Ports are drawn before the threads start: the book of ports has one writer at a time.
     for name in (*own(wishes), "kafka.controller"):
         if not processes.alive(layout.run, name.partition(".")[0]):
-            _free_port(name, layout)
+            _draw_port(name, layout)
 
     def one(name: str) -> tuple[str, bool]:
         fresh = start(name, layout, wishes)

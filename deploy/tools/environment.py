@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements-dev.lock"
 FLOOR = (3, 11)
+PROGRESS_EVERY = 20
 
 
 def say(line: str) -> None:
@@ -89,11 +90,25 @@ def install() -> None:
     """Install every pinned version; a file whose hash differs is refused by pip."""
     command = [
         *(str(VENV / "bin" / "python"), "-m", "pip", "install", "--require-hashes"),
-        *("--disable-pip-version-check", "--no-input", "--quiet", "--only-binary=:all:"),
-        *("--requirement", str(LOCK)),
+        *("--disable-pip-version-check", "--no-input", "--progress-bar=off"),
+        *("--only-binary=:all:", "--requirement", str(LOCK)),
     ]
-    if subprocess.run(command, check=False).returncode != 0:
-        fail("The libraries could not be installed; pip has said why above.")
+    total = sum(1 for line in LOCK.read_text().splitlines() if "==" in line)
+    fetched = 0
+    last: list[str] = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as pip:
+        for line in pip.stdout or ():
+            last = [*last[-20:], line.rstrip()]
+            if line.startswith("Collecting "):
+                fetched += 1
+                if fetched % PROGRESS_EVERY == 0:
+                    say(f"{fetched} of {total} libraries fetched")
+            elif line.startswith("Installing collected packages"):
+                say("installing them")
+    if pip.returncode != 0:
+        fail("The libraries could not be installed; pip says:\n" + "\n".join(last))
 
 
 def main() -> None:
