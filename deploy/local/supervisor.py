@@ -75,10 +75,18 @@ class Supervisor:
         if watch.seen_alive:
             watch.seen_alive = False
             self._note_end(name, watch, now)
-        if now >= watch.next_try and not (self._layout.run / f"{name}.hold").exists():
+        if now >= watch.next_try and not self._is_held(name):
             self._start(name, watch)
 
+    def _is_held(self, name: str) -> bool:
+        return (self._layout.run / f"{name}.hold").exists()
+
     def _note_end(self, name: str, watch: Watch, now: float) -> None:
+        if self._is_held(name):
+            # Ended on purpose: it starts as soon as it is let go, however often that happens.
+            watch.ended_in_a_row, watch.next_try = 0, 0.0
+            _say(f"{name} ended and is held")
+            return
         well = now - watch.started > WELL_SECONDS
         watch.ended_in_a_row = 1 if well else watch.ended_in_a_row + 1
         delay = min(DELAY_SECONDS_MAX, DELAY_SECONDS_MIN * 2 ** (watch.ended_in_a_row - 1))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # "About 400" in the style guide; beyond this a file is split by noun.
-FILE_LINES_MAX = 500
+FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
 VAGUE_NAMES = {"utils", "helpers", "common", "base", "manager", "misc"}
 BINARY = {".png", ".jpg", ".webp", ".ico", ".woff2", ".binpb", ".mo", ".gz"}
