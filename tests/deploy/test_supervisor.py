@@ -1,5 +1,6 @@
 """The supervisor of `make up`: what it starts, starts again, leaves alone and ends."""
 
+import json
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ import signal, sys, time
 def end(*_):
     print('tidied up', flush=True); sys.exit(0)
 signal.signal(signal.SIGTERM, end)
+print('at work', flush=True)
 time.sleep(600)
 """
 
@@ -74,6 +76,12 @@ class Watched:
         )
         return self.pid(name) or 0
 
+    def wait_said(self, name: str, words: str) -> None:
+        log = self.layout.log(name)
+        assert processes.wait_until(
+            lambda: log.exists() and words in log.read_text(), seconds=15
+        ), processes.tail(log)
+
     def kill(self, name: str) -> int:
         record = processes.alive(self.layout.run, name)
         assert record is not None
@@ -119,18 +127,36 @@ def test_a_held_service_stays_down_until_it_is_let_go(watched: Watched) -> None:
     watched.wait_alive("points")
 
 
+def test_an_end_on_purpose_does_not_count_as_a_crash(watched: Watched) -> None:
+    """Goal: a service that tests kill again and again comes back at once each time."""
+    watched.start(points=SLEEPS, rewards=SLEEPS)
+    hold = watched.layout.run / "points.hold"
+    first = watched.wait_alive("points")
+    neighbour = watched.wait_alive("rewards")
+    hold.touch()
+    watched.kill("points")
+    # The neighbour's return shows that the supervisor has looked at everybody since.
+    watched.kill("rewards")
+    watched.wait_alive("rewards", other_than=neighbour)
+    hold.unlink()
+    watched.wait_alive("points", other_than=first)
+
+    ends = json.loads((watched.layout.run / "plan" / "ends.json").read_text())
+    assert set(ends) == {"rewards"}
+
+
 def test_the_end_is_orderly_and_complete(watched: Watched) -> None:
     """Goal: `make down` lets services finish and leaves none behind."""
     watched.start(points=TIDY, gateway=TIDY)
-    watched.wait_alive("points")
-    watched.wait_alive("gateway")
+    for name in ("points", "gateway"):
+        watched.wait_said(name, "at work")
     launch.down(watched.layout, lambda _: None)
 
     assert watched.pid("points") is None
     assert watched.pid("gateway") is None
     assert not launch.is_running(watched.layout)
     for name in ("points", "gateway"):
-        assert watched.layout.log(name).read_text() == "tidied up\n"
+        assert watched.layout.log(name).read_text() == "at work\ntidied up\n"
 
 
 def test_services_that_outlive_a_killed_supervisor_are_adopted(watched: Watched) -> None:
