@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from services.chassis.clock import SystemClock
 from services.chassis.runner import open_redis
 from services.chassis.signing import token_digest
-from tests.enrollment.house import House, key, new_email, new_phone
+from tests.enrollment.house import House, key, new_email, new_phone, refusal
 
 
 @asynccontextmanager
@@ -78,13 +78,29 @@ async def test_every_ended_token_is_announced(house: House) -> None:
         await _holds(digests, made.api_key_token)
 
 
-async def test_a_session_that_becomes_verified_is_announced(house: House) -> None:
+async def test_a_session_that_becomes_verified_is_announced_and_so_are_those_that_end(
+    house: House,
+) -> None:
     """D34: a cache must not go on saying that she has proven nothing."""
     made = await house.chain()
     phone = new_phone()
     joined = await house.enroll(made.chain.id, phone=phone, start_session=True)
     asked = await house.call.RequestCode(pb.RequestCodeRequest(chain_id=made.chain.id, phone=phone))
     code = await house.code(made.chain.id, asked.challenge_id)
+    # A second unproven session of hers, from before.
+    other = "mm_another-unproven-session"
+    await house.pool.execute(
+        """
+        INSERT INTO member_session (chain_id, id, member_id, token_digest, verified, created_at,
+                                    last_seen_at, expires_at)
+        SELECT chain_id, gen_random_uuid(), member_id, $2, false, created_at, last_seen_at,
+               expires_at
+        FROM member_session WHERE chain_id = $1
+        """,
+        made.chain.id,
+        token_digest(other),
+    )
+    await house.who(other)
     async with heard(house.redis) as digests:
         await house.call.VerifyCode(
             pb.VerifyCodeRequest(
@@ -95,6 +111,9 @@ async def test_a_session_that_becomes_verified_is_announced(house: House) -> Non
             )
         )
         await _holds(digests, joined.session_token)
+        await _holds(digests, other)
+    assert (await refusal(house.who(other))).code == "unauthenticated"
+    assert (await house.who(joined.session_token)).verified
 
 
 async def test_sessions_end_also_while_redis_is_away(house: House) -> None:

@@ -207,6 +207,38 @@ async def test_two_owners_who_switch_each_other_off_leave_one(house: House) -> N
     assert [person.active for person in listed.staff].count(True) == 1
 
 
+async def test_an_owner_who_leaves_waits_to_see_whether_the_other_one_stays(house: House) -> None:
+    """Goal: no interleaving leaves a chain without an owner.
+
+    Method: hold the other owner's leaving open, ask for the first one's, then let it commit.
+    """
+    made = await house.chain()
+    second = await house.staff(made.chain.id, role=pb.Staff.ROLE_OWNER)
+    async with house.pool.acquire() as conn:
+        leaving = conn.transaction()
+        await leaving.start()
+        await conn.execute(
+            "UPDATE staff SET active = false WHERE chain_id = $1 AND id = $2",
+            made.chain.id,
+            second.id,
+        )
+        asked = asyncio.create_task(
+            refusal(
+                house.call.SetStaffActive(
+                    pb.SetStaffActiveRequest(
+                        chain_id=made.chain.id, staff_id=made.owner.id, active=False
+                    )
+                )
+            )
+        )
+        waiting = 0
+        while not waiting and not asked.done():
+            waiting = await house.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            await asyncio.sleep(0.01)
+        await leaving.commit()
+    assert (await asked).code == "last_owner"
+
+
 async def test_a_staff_address_is_unique_over_the_platform(
     house: House, neighbours: Neighbours
 ) -> None:
