@@ -38,6 +38,8 @@ class Salon:
     join_link: str
     earn_links: list[str]
     offer_id: str
+    # Of the panel: email and password.
+    owner: dict[str, str]
     till: httpx.AsyncClient
 
     @property
@@ -134,6 +136,7 @@ async def open_salon(stack: Stack) -> AsyncIterator[Salon]:
             join_link=join_link,
             earn_links=earn_links,
             offer_id=offer_id,
+            owner=owner,
             till=till,
         )
 

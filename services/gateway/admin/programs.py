@@ -36,8 +36,6 @@ from services.gateway.member.forms import (
 
 router = APIRouter()
 
-# D12: what a live chain gets by itself.
-COOL_DOWN_MINUTES_DEFAULT = 15
 COOL_DOWN_MINUTES_MAX = 24 * 60
 _SHOWN = {
     "name": "name",
@@ -91,7 +89,6 @@ async def create_program(desk: ManagerDesk) -> Response:
                 name=fields.text("name"),
                 accrual_type=_accrual(fields["accrual_type"]),
                 visit_points=points,
-                cool_down_seconds=0 if desk.chain.sandbox else COOL_DOWN_MINUTES_DEFAULT * 60,
                 actor=desk.principal.actor,
             )
         )
