@@ -60,13 +60,15 @@ class Servicer(messaging_pb2_grpc.MessagingServiceServicer):
     async def ListSandboxMessages(
         self, request: pb.ListSandboxMessagesRequest, context: object
     ) -> pb.ListSandboxMessagesResponse:
-        """`journal.list_sandbox_messages`."""
+        """`journal.list_sandbox_messages`, once what is under way has arrived."""
+        chain_id, limit = _chain_id(request.chain_id), _limit(request.limit)
+        await journal.wait_for_mailbox(self._deps, chain_id)
         messages = await journal.list_sandbox_messages(
             self._deps,
-            _chain_id(request.chain_id),
+            chain_id,
             to=phones.recipient(request.to) if request.to else "",
             channel=_channel(request.channel),
-            limit=_limit(request.limit),
+            limit=limit,
         )
         return pb.ListSandboxMessagesResponse(messages=[_message(one) for one in messages])
 

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from loyalty.events.v1 import messaging_events_pb2
 
+from deploy.local.databases import DatabaseUrls
 from services.chassis.clock import BusinessClock, FixedClock
 from services.chassis.postgres import Connection, Pool, create_pool, in_transaction
 from services.chassis.signing import Sealer
@@ -36,6 +38,10 @@ SHARED_NUMBER = "+15145550100"
 PHONE = "+15145550123"
 EMAIL = "alice@example.com"
 SENDER = "no-reply@meche.example"
+_EMPTY = """
+TRUNCATE chain_copy, contact, consent_record, consent, correspondence, inbound_sms, delivery,
+         delivery_attempt, sandbox_message, outbox, inbox, dead_letter, consumer_position
+"""
 
 
 def contact_of(**words: Any) -> Contact:
@@ -231,11 +237,27 @@ class MessagingHarness:
         return replace(self, deps=replace(self.deps, providers=providers))
 
 
+@pytest.fixture(scope="session")
+async def messaging_urls(postgres: Postgres) -> DatabaseUrls:
+    return await postgres.create_database("messaging")
+
+
+@pytest.fixture(scope="session")
+async def messaging_pool(messaging_urls: DatabaseUrls) -> AsyncIterator[Pool]:
+    pool = await create_pool(messaging_urls.service_url, size_max=12, name="messaging")
+    yield pool
+    await pool.close()
+
+
 @pytest.fixture
-async def messaging(postgres: Postgres) -> AsyncIterator[MessagingHarness]:
-    """Messaging on a database of the test's own."""
-    urls = await postgres.create_database("messaging")
-    pool = await create_pool(urls.service_url, size_max=12, name="messaging")
+async def messaging(
+    messaging_urls: DatabaseUrls, messaging_pool: Pool
+) -> AsyncIterator[MessagingHarness]:
+    """Messaging on an emptied database: the shared number knows nobody from other tests."""
+    owner = await asyncpg.connect(messaging_urls.owner_url)
+    await owner.execute(_EMPTY)
+    await owner.close()
+    pool = messaging_pool
     clock = FixedClock(NOW)
     async with FakeTwilio().serving() as twilio, FakeSmtp().serving() as smtp:
         sms = Twilio(account_sid="AC1", auth_token="t0ken", base_url=twilio.url)
@@ -260,4 +282,3 @@ async def messaging(postgres: Postgres) -> AsyncIterator[MessagingHarness]:
         )
         yield MessagingHarness(deps=deps, pool=pool, clock=clock, twilio=twilio, smtp=smtp)
         await sms.close()
-        await pool.close()

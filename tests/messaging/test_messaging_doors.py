@@ -342,6 +342,22 @@ async def test_a_walk_through_time_sends_what_its_chain_has_queued(
     assert await sending.next_due_at(messaging.deps) is not None
 
 
+async def test_the_mailbox_is_read_once_what_is_under_way_has_arrived(
+    messaging: MessagingHarness,
+) -> None:
+    """api.md 3: whoever has just caused a message finds it at the first look."""
+    chain_id = await messaging.chain()
+    await messaging.request_code(chain_id)
+    async with serving(rpc.register(messaging.deps), rpc.STATUS) as channel:
+        stub = messaging_pb2_grpc.MessagingServiceStub(channel)
+        ask = pb.ListSandboxMessagesRequest(chain_id=str(chain_id))
+        reading = asyncio.ensure_future(stub.ListSandboxMessages(ask))
+        await asyncio.sleep(0.1)
+        assert not reading.done()
+        await messaging.drain()
+        assert len((await reading).messages) == 1
+
+
 # -- gRPC ------------------------------------------------------------------------------------
 
 

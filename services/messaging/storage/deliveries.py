@@ -110,6 +110,22 @@ async def next_due_at(conn: Connection) -> datetime | None:
     return found
 
 
+async def is_under_way(conn: Connection, chain_id: ChainId, *, real_now: datetime) -> bool:
+    """Whether a delivery of the chain is due or in a provider's hands."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM delivery
+            WHERE chain_id = $1
+              AND (state = 'SENDING' OR (state = 'QUEUED' AND next_attempt_at <= $2))
+        )
+        """,
+        chain_id,
+        real_now,
+    )
+    return found
+
+
 async def start_attempt(
     conn: Connection,
     delivery: Delivery,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging.domain.chain import ChainId, MemberId
 from services.messaging.domain.consent import Channel
@@ -10,6 +12,10 @@ from services.messaging.domain.errors import NotFound
 from services.messaging.domain.mailbox import SandboxMessage
 from services.messaging.storage import contacts, deliveries, mailbox
 from services.messaging.usecases.deps import Deps
+
+# Below a caller's deadline; the mailbox itself answers within milliseconds.
+MAILBOX_WAIT_SECONDS_MAX = 1.5
+MAILBOX_POLL_SECONDS = 0.02
 
 
 async def list_deliveries(
@@ -28,6 +34,24 @@ async def list_deliveries(
         )
 
     return await in_transaction(deps.pool, work)
+
+
+async def wait_for_mailbox(deps: Deps, chain_id: ChainId) -> bool:
+    """Wait until nothing of the chain is under way any more; False when that takes too long.
+
+    Whoever has just caused a message then finds it at the first look.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + MAILBOX_WAIT_SECONDS_MAX
+
+    async def work(conn: Connection) -> bool:
+        return await deliveries.is_under_way(conn, chain_id, real_now=deps.clock.real_now())
+
+    while await in_transaction(deps.pool, work):
+        if loop.time() > end:
+            return False
+        await asyncio.sleep(MAILBOX_POLL_SECONDS)
+    return True
 
 
 async def list_sandbox_messages(
