@@ -37,7 +37,10 @@ class FakeTwilio:
         self.script: deque[str] = deque()
         self.requests: list[str] = []
         self.lookups_fail = False
-        self.now = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
+        # How long an answer takes, after the message was taken.
+        self.pause_seconds = 0.0
+        # Its clock; None is the machine's.
+        self.now: datetime | None = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Self]:
@@ -59,6 +62,7 @@ class FakeTwilio:
                 }
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 answer = self._answer(request, headers, body.decode())
+                await asyncio.sleep(self.pause_seconds)
                 if answer is None:
                     break
                 status, content, more = answer
@@ -112,7 +116,7 @@ class FakeTwilio:
             "from": form["From"],
             "body": form["Body"],
             "direction": "outbound-api",
-            "date_created": format_datetime(self.now),
+            "date_created": format_datetime(self.now or datetime.now(UTC)),
         }
         self.taken.append(entry)
         if wish == "take and drop":
