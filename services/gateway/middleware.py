@@ -25,6 +25,8 @@ BODY_BYTES_MAX = 1024 * 1024
 # A phone's photo of a QR and an owner's logo, sent by a form as the camera made them.
 PHOTO_BYTES_MAX = 8 * 1024 * 1024
 _PHOTO_PATH = re.compile(r"/m/[^/]+/decode|/admin/design/logo")
+# What is thrown away of a larger body, so that its sender hears why instead of a broken connection.
+DISCARDED_BYTES_MAX = 16 * 1024 * 1024
 # A body of a megabyte over a slow phone; longer is somebody who holds a connection.
 BODY_SECONDS_MAX = 20.0
 
@@ -129,14 +131,11 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in _READING:
             await self._app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "")
         bytes_max = PHOTO_BYTES_MAX if _PHOTO_PATH.fullmatch(scope["path"]) else BODY_BYTES_MAX
         too_large = ApiError.of("REQUEST_ENTITY_TOO_LARGE", params={"bytes_max": str(bytes_max)})
         try:
-            if declared.isdigit() and int(declared[:20]) > bytes_max:
-                raise too_large
             async with asyncio.timeout(BODY_SECONDS_MAX):
-                body = await self._read(receive, bytes_max, too_large)
+                body = await _read(receive, bytes_max, too_large)
         except ApiError as error:
             await self._refuse(error, scope, receive, send)
             return
@@ -156,27 +155,31 @@ class BodyLimit:
 
         await self._app(scope, receive_body, send)
 
-    async def _read(self, receive: Receive, bytes_max: int, too_large: ApiError) -> bytes | None:
-        """The body, or None when the caller has gone."""
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            part = message.get("body", b"")
-            size += len(part)
-            if size > bytes_max:
-                raise too_large
-            parts.append(part)
-            if not message.get("more_body", False):
-                return b"".join(parts)
-
     async def _refuse(self, error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._respond(Request(scope), error)
-        # The rest of the body stays unread, so the connection cannot serve another request.
+        # Some of the body may be unread, so the connection cannot serve another request.
         response.headers["connection"] = "close"
         await response(scope, receive, send)
+
+
+async def _read(receive: Receive, bytes_max: int, too_large: ApiError) -> bytes | None:
+    """The body, or None when the caller has gone; raises `too_large`."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= bytes_max:
+            parts.append(part)
+        elif size > DISCARDED_BYTES_MAX:
+            raise too_large
+        if not message.get("more_body", False):
+            if size > bytes_max:
+                raise too_large
+            return b"".join(parts)
 
 
 class SameSite:

@@ -67,8 +67,10 @@ def test_programs_are_found_by_list_by_id_and_as_main(square: Square, chain: Cha
     assert main is not None
     assert main.status == "ACTIVE"
     assert main.location_ids == [chain.salon_id]
-    assert main.accrual_rules and main.accrual_rules[0].accrual_type == "VISIT"
-    assert main.model_extra and main.model_extra["name"] == "Vos points"
+    assert main.accrual_rules
+    assert main.accrual_rules[0].accrual_type == "VISIT"
+    assert main.model_extra
+    assert main.model_extra["name"] == "Vos points"
 
 
 def test_a_member_enrols_by_phone_and_earns_at_once(square: Square, chain: Chain) -> None:
@@ -299,7 +301,7 @@ def test_a_customer_of_the_directory_gets_her_account(square: Square, chain: Cha
 
 def test_wrong_keys_are_told_as_square_tells_them(chain: Chain) -> None:
     with pytest.raises(ApiError) as refused:
-        Square(base_url=chain.base_url, token="mk_test_nobody").loyalty.programs.list()  # noqa: S106
+        Square(base_url=chain.base_url, token="mk_test_nobody").loyalty.programs.list()
 
     assert refused.value.status_code == 401
     assert refused.value.body["errors"][0] == {

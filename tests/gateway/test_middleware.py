@@ -1,0 +1,143 @@
+"""What every request passes through: id, headers, body limit, same site, an honest 500."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from prometheus_client import generate_latest
+
+from services.chassis.metrics import REGISTRY
+from services.gateway.app import create_app
+from services.gateway.middleware import BODY_BYTES_MAX
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[httpx.AsyncClient]:
+    """The application without any peer, and two routes of the test's own."""
+    settings = SimpleNamespace(
+        is_https=True, environment="production", public_url="https://meche.example"
+    )
+    app: FastAPI = create_app(SimpleNamespace(settings=settings))  # type: ignore[arg-type]
+
+    @app.post("/echo", include_in_schema=False)
+    async def echo(request: Request) -> dict[str, int]:
+        return {"bytes": len(await request.body())}
+
+    @app.get("/broken/{thing}", include_in_schema=False)
+    async def broken(thing: str) -> None:
+        raise RuntimeError(f"secret of {thing}")
+
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="https://meche.example") as client:
+        yield client
+
+
+async def test_answers_forbid_what_pages_do_not_need(site: httpx.AsyncClient) -> None:
+    answer = await site.get("/")
+    policy = answer.headers["content-security-policy"]
+
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert "camera=(self)" in answer.headers["permissions-policy"]
+    assert answer.headers["strict-transport-security"].startswith("max-age=")
+
+
+async def test_the_front_page_names_the_product_in_both_languages(
+    site: httpx.AsyncClient,
+) -> None:
+    french = await site.get("/", headers={"Accept-Language": "fr"})
+    english = await site.get("/", headers={"Accept-Language": "en"})
+
+    assert "Mèche" in french.text
+    assert "La fidélité des salons" in french.text
+    assert "Loyalty for salons" in english.text
+    assert 'href="/docs"' in english.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Referer": "https://evil.example/https://meche.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "https://meche.example"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Origin": "https://meche.example"}, 200),
+        ({"Referer": "https://meche.example/m/salon"}, 200),
+    ],
+)
+async def test_another_site_cannot_use_our_cookies(
+    site: httpx.AsyncClient, headers: dict[str, str], status: int
+) -> None:
+    answer = await site.post("/echo", headers={"Cookie": "meche_staff=x", **headers})
+
+    assert answer.status_code == status
+
+
+async def test_a_program_without_cookies_needs_no_origin(site: httpx.AsyncClient) -> None:
+    assert (await site.post("/echo", content=b"abc")).json() == {"bytes": 3}
+
+
+@pytest.mark.parametrize(("size", "status"), [(BODY_BYTES_MAX, 200), (BODY_BYTES_MAX + 1, 413)])
+async def test_a_body_may_have_a_megabyte(site: httpx.AsyncClient, size: int, status: int) -> None:
+    async def stream() -> AsyncIterator[bytes]:
+        for start in range(0, size, 65536):
+            yield b"x" * min(65536, size - start)
+
+    for content in (b"x" * size, stream()):
+        sent: Any = content
+        answer = await site.post("/echo", content=sent)
+        assert answer.status_code == status
+        assert answer.headers["request-id"]
+
+
+async def test_a_fault_of_ours_says_nothing_of_the_inside(
+    site: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = await site.get("/broken/alice@example.com", headers={"Accept": "application/json"})
+    page = await site.get("/broken/alice@example.com", headers={"Accept": "text/html"})
+
+    assert answer.status_code == page.status_code == 500
+    assert answer.json()["errors"][0]["code"] == "INTERNAL_SERVER_ERROR"
+    assert "secret" not in answer.text + page.text
+    assert "<h1>" in page.text
+
+
+async def test_metrics_know_routes_and_not_people(site: httpx.AsyncClient) -> None:
+    await site.get("/v2/customers/alice@example.com")
+    await site.get("/nowhere/alice@example.com")
+
+    metrics = generate_latest(REGISTRY).decode()
+    assert 'route="/v2/customers/{customer_id}"' in metrics
+    assert 'route="none"' in metrics
+    assert "alice" not in metrics
+
+
+async def test_a_page_that_is_not_there_is_told_to_people_as_a_page(
+    site: httpx.AsyncClient,
+) -> None:
+    page = await site.get("/nowhere", headers={"Accept": "text/html", "Accept-Language": "fr"})
+    answer = await site.get("/v2/nowhere", headers={"Accept": "text/html"})
+
+    assert page.status_code == answer.status_code == 404
+    assert "Page introuvable" in page.text
+    assert answer.json()["errors"][0]["code"] == "NOT_FOUND"
+
+
+async def test_long_answers_travel_compressed(site: httpx.AsyncClient) -> None:
+    answer = await site.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
+
+    assert answer.headers["content-encoding"] == "gzip"
+    assert int(answer.headers["content-length"]) < len(answer.content) / 4
