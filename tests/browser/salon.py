@@ -21,7 +21,7 @@ from tests.stack import Stack
 POINTS_CODE = "407"
 MULTI_POINT_CODE = "9182"
 REWARDS = {5: "Soin revitalisant", 10: "Rabais de fidélité", 20: "Coupe offerte"}
-MESSAGE_SECONDS_MAX = 20
+SECONDS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Salon:
 
     async def code_for(self, address: str) -> str:
         """The newest one-time code that left for this phone or e-mail."""
-        for _ in range(MESSAGE_SECONDS_MAX * 10):
+        for _ in range(SECONDS_MAX * 10):
             answer = await self.till.get("/v2/sandbox/messages")
             for message in answer.raise_for_status().json()["messages"]:
                 code = re.search(r"\b\d{6}\b", message["body"])
@@ -64,13 +64,15 @@ class Salon:
         raise AssertionError("no code has arrived")
 
     async def account_of(self, phone: str) -> dict[str, Any]:
-        """The member's account as a till sees it."""
-        answer = await self.till.post(
-            "/v2/loyalty/accounts/search",
-            json={"query": {"mappings": [{"phone_number": f"+1{phone}"}]}},
-        )
-        account: dict[str, Any] = answer.raise_for_status().json()["loyalty_accounts"][0]
-        return account
+        """The member's account as a till sees it, as soon as news of her has opened it."""
+        query = {"query": {"mappings": [{"phone_number": f"+1{phone}"}]}}
+        for _ in range(SECONDS_MAX * 10):
+            answer = await self.till.post("/v2/loyalty/accounts/search", json=query)
+            accounts: list[dict[str, Any]] = answer.raise_for_status().json()["loyalty_accounts"]
+            if accounts:
+                return accounts[0]
+            await asyncio.sleep(0.1)
+        raise AssertionError("she has no account")
 
     async def balance_of(self, phone: str) -> int:
         """What the ledger says."""
