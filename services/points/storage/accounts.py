@@ -98,7 +98,7 @@ async def lock_accounts(
 
     The lock covers the account's lots, grants and next sequence number as well.
     """
-    names = sorted(set(wanted))
+    names = list(dict.fromkeys(wanted))
     if not names:
         return {}
     rows = await conn.fetch(_LOCK, [name[0] for name in names], [name[1] for name in names])
