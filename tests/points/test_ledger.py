@@ -151,7 +151,7 @@ async def test_one_reward_is_paid_for_by_one_account_at_one_price(house: House) 
     reward = new_id()
     await house.debit(10, reward_id=reward)
     for changes in ({"points": 11}, {"points": 10, "account_id": bea.id}):
-        refusal = await refusal_of(house.debit(**changes, reward_id=reward))  # type: ignore[arg-type]
+        refusal = await refusal_of(house.debit(**changes, reward_id=reward))
         assert refusal.code == "IDEMPOTENCY_KEY_REUSED"
     assert await house.balance(bea.id) == 30
 
