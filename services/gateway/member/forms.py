@@ -16,6 +16,10 @@ from services.gateway.web.i18n import translate
 
 # Longer than any name, address or text that we ask for.
 FIELD_LENGTH_MAX = 1000
+# The shortest numbers that people can be called by, without their country's code.
+PHONE_DIGITS_MIN = 7
+_EMAIL_SHAPE = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+_PHONE_SHAPE = re.compile(r"[0-9\s().+/\u2010-\u2015\u00a0-]{1,40}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -117,6 +121,14 @@ def contact_of(typed: str) -> Contact:
     """Tells an e-mail from a phone by its at sign; enrollment judges whether it is a good one."""
     text = typed.strip()
     return Contact(email=text) if "@" in text else Contact(phone=text)
+
+
+def is_plausible(contact: Contact) -> bool:
+    """Whether it could be an address at all, so that a slip of the finger finds nobody new."""
+    if contact.email:
+        return bool(_EMAIL_SHAPE.fullmatch(contact.email))
+    digits = sum(sign.isdigit() for sign in contact.phone)
+    return bool(_PHONE_SHAPE.fullmatch(contact.phone)) and digits >= PHONE_DIGITS_MIN
 
 
 def own_birthday(day: str, month: str) -> str:

@@ -19,6 +19,7 @@ from services.gateway.member.forms import (
     Fields,
     Problems,
     contact_of,
+    is_plausible,
     own_birthday,
     problems_of,
 )
@@ -69,7 +70,7 @@ async def enter(counter: CounterDep) -> Response:
     await counter.deps.limits.check("tablet", counter.tablet.session_id)
     typed = counter.fields.text("contact")
     contact = contact_of(typed)
-    if not typed:
+    if not is_plausible(contact):
         words = counter.say("Entrez un courriel ou un numéro de téléphone.")
         return _start(counter, typed, Problems(fields={"contact": words}))
     try:
