@@ -52,6 +52,12 @@ async def _has_large_targets(page: Page) -> None:
     assert not small, f"{page.url}: {small}"
 
 
+async def _press(page: Page, name: str) -> None:
+    """A button that leads to another page, and wait for that page."""
+    async with page.expect_navigation():
+        await page.get_by_role("button", name=name).click()
+
+
 async def _is_good(page: Page) -> None:
     await _is_clean(page)
     await _has_large_targets(page)
@@ -67,7 +73,7 @@ async def test_every_page_of_a_visitor_is_clean(phone: Phone, salon: Salon) -> N
     await phone.page.goto(salon.earn_link)
     await _is_good(phone.page)
     await phone.open()
-    await phone.page.get_by_role("button", name="S'inscrire").click()
+    await _press(phone.page, "S'inscrire")
     await _is_good(phone.page)
 
 
@@ -83,18 +89,18 @@ async def test_every_page_of_a_member_is_clean(phone: Phone, salon: Salon) -> No
     for path in ("/card", "/scan", "/multi", "/manual", "/offers", "/account", "/install"):
         await _is_good(await phone.open(path))
     await phone.open("/card")
-    await page.get_by_role("button", name="Prendre").click()
+    await _press(page, "Prendre")
     await _is_good(page)
-    await page.get_by_role("button", name="Envoyer le code").click()
+    await _press(page, "Envoyer le code")
     await _is_good(page)
     await page.get_by_label("Code", exact=True).fill(await salon.code_for(phone.number))
-    await page.get_by_role("button", name="Vérifier").click()
+    await _press(page, "Vérifier")
     await _is_good(page)
-    await page.get_by_role("button", name="Confirmer").click()
+    await _press(page, "Confirmer")
     await _is_good(await phone.open("/rewards"))
-    await page.get_by_role("button", name="Utiliser").click()
+    await _press(page, "Utiliser")
     await _is_good(page)
-    await page.get_by_role("button", name="Utiliser").click()
+    await _press(page, "Utiliser")
     await expect(page.locator("[data-countdown]")).to_be_visible()
     await _is_good(page)
 
@@ -104,12 +110,12 @@ async def test_every_page_of_the_counter_is_clean(counter: BrowserContext, salon
     await page.goto(salon.tablet_url)
     await _is_good(page)
     await page.get_by_label("Courriel ou numéro de téléphone").fill(new_phone_number())
-    await page.get_by_role("button", name="Entrer").click()
+    await _press(page, "Entrer")
     await _is_good(page)
-    await page.get_by_role("button", name="S'inscrire").click()
+    await _press(page, "S'inscrire")
     await expect(page.get_by_text("+1 point ajouté.")).to_be_visible()
     await _is_good(page)
-    await page.get_by_role("button", name="Utiliser récompenses").click()
+    await _press(page, "Utiliser récompenses")
     await _is_good(page)
 
 
