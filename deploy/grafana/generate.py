@@ -72,6 +72,72 @@ ROWS: dict[str, list[Panel]] = {
             unit="reqps",
         ),
     ],
+    "What members do": [
+        Panel(
+            title="Joined",
+            queries={
+                "{{source}} {{outcome}}": "sum by (source, outcome) "
+                "(increase(loyalty_members_enrolled_total[10m]))"
+            },
+        ),
+        Panel(
+            title="Points earned",
+            queries={"{{source}}": "sum by (source) (increase(loyalty_points_earned_total[10m]))"},
+        ),
+        Panel(
+            title="Earns by outcome",
+            queries={"{{outcome}}": "sum by (outcome) (rate(loyalty_earns_total[1m]))"},
+            unit="reqps",
+        ),
+        Panel(
+            title="Rewards taken, used, restored",
+            queries={
+                "taken {{outcome}}": "sum by (outcome) "
+                "(increase(loyalty_rewards_taken_total[10m]))",
+                "used {{outcome}}": "sum by (outcome) (increase(loyalty_rewards_used_total[10m]))",
+                "coupons taken": "sum(increase(loyalty_coupons_taken_total[10m]))",
+                "restored": "sum(increase(loyalty_rewards_restored_total[10m]))",
+            },
+        ),
+        Panel(
+            title="Messages by outcome",
+            queries={
+                "{{kind}} {{channel}} {{state}}": "sum by (kind, channel, state) "
+                "(increase(loyalty_deliveries_total[10m]))"
+            },
+        ),
+        Panel(
+            title="Wrong codes",
+            queries={
+                "typed at earning, {{kind}}": "sum by (kind) "
+                "(increase(loyalty_code_failures_total[10m]))",
+                "one-time codes": 'sum(increase(loyalty_codes_checked_total{outcome="wrong"}[10m]))',
+            },
+        ),
+    ],
+    "The books": [
+        Panel(
+            title="Rows at fault in the last ledger check",
+            queries={"rows": "max(loyalty_ledger_imbalance)"},
+        ),
+        Panel(
+            title="Rewards whose points do not agree yet",
+            queries={
+                "rewards": "sum(loyalty_settlements_open)",
+                "age of the oldest in seconds": "max(loyalty_settlements_oldest_seconds)",
+            },
+        ),
+        Panel(
+            title="Earns written together, half and 99 %",
+            queries={
+                "half": "histogram_quantile(0.5, "
+                "sum by (le) (rate(loyalty_earn_batch_items_bucket[5m])))",
+                "99 %": "histogram_quantile(0.99, "
+                "sum by (le) (rate(loyalty_earn_batch_items_bucket[5m])))",
+                "waiting": "sum(loyalty_earn_queue_items)",
+            },
+        ),
+    ],
     "The front door": [
         Panel(
             title="Requests",
