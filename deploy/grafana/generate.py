@@ -111,7 +111,8 @@ ROWS: dict[str, list[Panel]] = {
             queries={
                 "typed at earning, {{kind}}": "sum by (kind) "
                 "(increase(loyalty_code_failures_total[10m]))",
-                "one-time codes": 'sum(increase(loyalty_codes_checked_total{outcome="wrong"}[10m]))',
+                "one-time codes": "sum("
+                'increase(loyalty_codes_checked_total{outcome="wrong"}[10m]))',
             },
         ),
     ],
