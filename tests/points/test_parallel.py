@@ -12,21 +12,28 @@ from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
+import pytest
 from loyalty.points.v1 import points_pb2 as pb
 
-from services.chassis.errors import RemoteRefusal
+from services.chassis.errors import InvariantViolated, RemoteRefusal
 from services.chassis.postgres import Connection, transaction
+from services.points.domain import ledger
 from services.points.domain.earning import Earn, Till
 from services.points.domain.errors import Refusal
 from services.points.domain.ids import (
+    AccountId,
     ChainId,
+    LotId,
     MemberId,
+    PostingId,
     ProgramId,
     SalonId,
     member_account_id,
 )
-from services.points.domain.ledger import Actor
+from services.points.domain.ledger import Actor, EarnSource, Fact
 from services.points.storage import accounts as account_rows
+from services.points.storage import ledger as ledger_rows
 from services.points.storage.accounts import Opening
 from services.points.usecases.earn_items import Earned
 from services.points.usecases.earn_queue import EarnQueue
@@ -294,3 +301,29 @@ async def test_a_refusal_of_one_item_is_its_own(house: House) -> None:
     results = await earn_points(house.deps, house.queue, wanted)
     assert isinstance(results[0], Earned)
     assert [getattr(result, "code", "") for result in results] == ["", "refused", "key_invalid"]
+
+
+async def test_a_write_without_its_lock_is_stopped(house: House) -> None:
+    """The account's sequence must still be what the writer saw: else nothing at all is written."""
+    chain_id = ChainId(UUID(house.chain_id))
+    account_id = AccountId(UUID(house.alices_account))
+    async with house.deps.pool.acquire() as conn:
+        stale = await account_rows.account(conn, chain_id, account_id)
+    assert stale is not None
+    await house.earn(till=till(3))
+    movement = ledger.earn(
+        stale,
+        points=5,
+        source=EarnSource.TILL,
+        fact=Fact(
+            posting_id=PostingId(uuid4()),
+            lot_id=LotId(uuid4()),
+            occurred_at=house.clock.at,
+            recorded_at=house.clock.at,
+        ),
+    )
+    with pytest.raises((InvariantViolated, asyncpg.UniqueViolationError)):
+        async with transaction(house.deps.pool) as conn:
+            await ledger_rows.write(conn, [movement])
+    assert await house.balance() == 3
+    assert await house.breaches() == {}
