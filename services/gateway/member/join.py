@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,7 +13,12 @@ from loyalty.enrollment.v1.enrollment_pb2 import (
     EnrollMemberResponse,
     SignOutRequest,
 )
-from loyalty.points.v1.points_pb2 import EarnItem, ReadEarnTokenRequest, ScanOrigin
+from loyalty.points.v1.points_pb2 import (
+    EarnItem,
+    OpenAccountRequest,
+    ReadEarnTokenRequest,
+    ScanOrigin,
+)
 from loyalty.types.v1 import types_pb2
 from loyalty.types.v1.types_pb2 import Actor
 
@@ -117,6 +123,7 @@ async def join(visit: VisitDep) -> Response:
     except RemoteRefusal as refusal:
         problems = problems_of(refusal, visit.language, shown=JOIN_FIELDS)
         return join_page(visit, fields=fields, problems=problems, earn_token=earn_token)
+    await _open_account(visit, answer.member.id)
     next_path = visit.own_path(fields["next"]).removeprefix(visit.base)
     if earn_token and not await _earned_first_point(visit, answer, earn_token, fields.key):
         next_path = f"/g/{earn_token}"
@@ -174,6 +181,16 @@ async def _enroll(visit: Visit, fields: Fields, earn_token: str) -> EnrollMember
             start_session=True,
         )
     )
+
+
+async def _open_account(visit: Visit, member_id: str) -> None:
+    """Her account in the default program: a till that knows her phone finds it at once.
+
+    Where it cannot be opened now, the event of her enrolment opens it.
+    """
+    request = OpenAccountRequest(chain_id=visit.chain.id, member_id=member_id, program_id="main")
+    with contextlib.suppress(RemoteRefusal, Unavailable):
+        await visit.deps.clients.points.OpenAccount(request)
 
 
 async def _earned_first_point(
