@@ -4,12 +4,20 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
 from deploy.local import engines as local_engines
 from deploy.local import kafka_servers, launch, ports, processes, seed, services
-from deploy.local.layout import Layout, open_layout
+from deploy.local.databases import DatabaseUrls
+from deploy.local.layout import ROOT, Layout, open_layout
 from deploy.local.wishes import EMBEDDED, Wishes, current
 from tests.engines import locked
 
@@ -18,6 +26,14 @@ READY_SECONDS_MAX = 60
 
 class NotAlone(Exception):
     """A test that stops services runs while others use them; it must be marked `chaos`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """How a command ended and what it printed."""
+
+    exit_code: int
+    output: str
 
 
 class Stack:
@@ -68,8 +84,27 @@ class Stack:
         _refuse_company()
         self._hold(name).touch()
         await asyncio.to_thread(processes.stop, self.layout.run, name)
-        self._hold(name).unlink()
+        self.let_go(name)
         await self.wait_ready(name)
+
+    def let_go(self, name: str) -> None:
+        """Let the supervisor start what was killed, without waiting for it."""
+        self._hold(name).unlink(missing_ok=True)
+
+    async def wait_accepts(self, name: str) -> None:
+        """Wait until a service or engine takes connections, which is before it is ready."""
+        record_name = f"{name}.grpc" if name in services.WITH_DATABASE else name
+        book = self.layout.ports()
+        port = book.get("gateway.http" if name == services.GATEWAY else record_name)
+
+        def accepts() -> bool:
+            return self.pid(name) is not None and kafka_servers.accepts(port)
+
+        up = await asyncio.to_thread(
+            processes.wait_until, accepts, seconds=READY_SECONDS_MAX, every=0.05
+        )
+        if not up:
+            raise AssertionError(f"{name} did not come back:\n{processes.tail(self.log(name))}")
 
     async def wait_ready(self, name: str) -> None:
         """Wait until a service says that it is ready, or an engine accepts connections."""
@@ -86,10 +121,54 @@ class Stack:
         if not up:
             raise AssertionError(f"{name} did not come back:\n{processes.tail(self.log(name))}")
 
+    def readiness(self, service: str) -> tuple[bool, dict[str, Any]]:
+        """Whether a service takes work, and what its checks say."""
+        ready, text = services.readiness(self.layout, service)
+        said: dict[str, Any] = json.loads(text) if text.startswith("{") else {"status": text}
+        return ready, said
+
+    def database(self, service: str) -> DatabaseUrls:
+        """Both addresses of a service's database."""
+        return services.database_urls(service, self.layout, current(self.layout))
+
+    @property
+    def redis_url(self) -> str:
+        """The address of the platform's Redis."""
+        return local_engines.addresses(self.layout, current(self.layout)).redis_url
+
+    async def samples(self, service: str, name: str) -> list[tuple[dict[str, str], float]]:
+        """What a metric of a service says now, by its labels."""
+        async with httpx.AsyncClient() as client:
+            shown = await client.get(f"{self.ops_url(service)}/metrics", timeout=10)
+        return [(labels, value) for found, labels, value in _samples(shown.text) if found == name]
+
+    async def run(self, service: str, module: str, *arguments: str) -> Said:
+        """A command of an operator, in the environment of a service."""
+        ended = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", module, *arguments],
+            env=self.env(service),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Said(exit_code=ended.returncode, output=ended.stdout + ended.stderr)
+
+    async def ledger_check(self) -> Said:
+        """`make ledger-check`: 0 when every point is accounted for."""
+        return await self.run("points", "services.points.ledger_check")
+
     def _hold(self, name: str) -> Path:
         if name not in (*services.NAMES, *local_engines.NAMES):
             raise ValueError(f"there is no process called {name}")
         return self.layout.run / f"{name}.hold"
+
+
+def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            yield sample.name, sample.labels, sample.value
 
 
 def _refuse_company() -> None:

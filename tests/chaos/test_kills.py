@@ -1,0 +1,64 @@
+"""`kill -9` of every service in the middle of earns, takes and uses (reliability.md 2, test 1)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+import pytest
+
+from deploy.local.services import NAMES
+from tests.chaos.rest import assert_effects_stand_once, wait_rest, wait_settled
+from tests.chaos.scale import scaled, show
+from tests.chaos.tills import Chain, assert_books_agree, open_chain, trade
+from tests.stack import Stack
+
+pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.timeout(900)]
+
+KILLS = 20
+REST_SECONDS_MAX = 30.0
+
+
+@pytest.fixture(scope="module")
+async def chain(stack: Stack) -> Chain:
+    return await open_chain(stack.base_url, stack.operator_key)
+
+
+@pytest.mark.parametrize("service", NAMES)
+async def test_a_killed_service_loses_and_doubles_nothing(
+    stack: Stack, chain: Chain, service: str
+) -> None:
+    """LS-33, LS-36, LS-38: what a till saw acknowledged stands in the books, and once.
+
+    Goal: `kill -9` at any moment costs retries and nothing else.
+    Method: six tills enrol, earn, take and use while the service is killed 20 times, each time as
+    soon as it takes calls again or a little later; they resend by the same key. Afterwards every
+    balance, reward and use is compared with what the tills wrote down, every event has been
+    applied by each of its readers within 30 s, and the ledger check is clean.
+    """
+    kills = scaled(KILLS)
+    begun = time.monotonic()
+    async with trade(chain) as books:
+        for _ in range(kills):
+            await asyncio.sleep(random.uniform(0.3, 1.2))
+            await stack.kill(service)
+            await asyncio.sleep(random.uniform(0.0, 0.4))
+            stack.let_go(service)
+            await stack.wait_accepts(service)
+    traded = time.monotonic() - begun
+    await stack.wait_ready(service)
+    rested = await wait_rest(stack, seconds=REST_SECONDS_MAX)
+    await wait_settled(stack)
+    show(
+        f"{service} killed {kills} times",
+        acknowledged=books.acknowledged,
+        a_second=books.acknowledged / traded,
+        sent_again=books.retries,
+        slowest_seconds=books.slowest_seconds,
+        at_rest_after_seconds=rested,
+    )
+    await assert_books_agree(chain, books)
+    await assert_effects_stand_once(stack, chain.chain_id, phones=books.phones)
+    check = await stack.ledger_check()
+    assert check.exit_code == 0, check.output
