@@ -27,6 +27,7 @@ Tell = Callable[[str], None]
 READY_SECONDS_MAX = 90
 # A service that ends this often before it was ready once will not come up by itself.
 ENDS_MAX = 3
+LOG_BYTES_MAX = 50 * 1024 * 1024
 
 
 class UpFailed(Exception):
@@ -153,6 +154,7 @@ def _start_services(layout: Layout, wishes: Wishes, tell: Tell) -> None:
     (layout.run / "plan" / "ends.json").unlink(missing_ok=True)
     for hold in layout.run.glob("*.hold"):
         hold.unlink()
+    _put_long_logs_aside(layout)
     services.write_plan(layout, planned)
     note.write_text(mark)
     processes.spawn(
@@ -163,6 +165,13 @@ def _start_services(layout: Layout, wishes: Wishes, tell: Tell) -> None:
         env=services.base_environment(),
         cwd=ROOT,
     )
+
+
+def _put_long_logs_aside(layout: Layout) -> None:
+    """A log that has grown long makes room for a new one; the one before it is kept."""
+    for log in layout.logs.glob("*.log"):
+        if log.stat().st_size > LOG_BYTES_MAX:
+            log.replace(log.with_suffix(".log.before"))
 
 
 def _stop_services(layout: Layout, tell: Tell) -> None:

@@ -47,20 +47,39 @@ def gather(layout: Layout, environment: Mapping[str, str], *, running: bool) -> 
         lan = environment["LAN"] not in ("0", "no", "false")
     else:
         lan = known.lan if known else False
-    scheme, host = ("https", lan_address()) if lan else ("http", "127.0.0.1")
-    kafka = environment.get("KAFKA") or (known.kafka if known else EMBEDDED)
-    if kafka not in (EMBEDDED, APACHE):
-        raise WishRefused(
-            f"KAFKA={kafka}: give `{APACHE}` or nothing; an address goes into KAFKA_BOOTSTRAP"
-        )
     return Wishes(
         port=port,
-        public_url=(environment.get("PUBLIC_URL") or f"{scheme}://{host}:{port}").rstrip("/"),
+        public_url=_public_url(environment, known, port=port, lan=lan),
         lan=lan,
-        kafka=environment.get("KAFKA_BOOTSTRAP") or kafka,
-        postgres_url=environment.get("DATABASE_URL_ADMIN") or environment.get("POSTGRES_URL"),
-        redis_url=environment.get("REDIS_URL"),
+        kafka=_kafka(environment, known),
+        postgres_url=environment.get("DATABASE_URL_ADMIN")
+        or environment.get("POSTGRES_URL")
+        or (known.postgres_url if known else None),
+        redis_url=environment.get("REDIS_URL") or (known.redis_url if known else None),
     )
+
+
+def _public_url(
+    environment: Mapping[str, str], known: Wishes | None, *, port: int, lan: bool
+) -> str:
+    """The address of links and QR codes: as named, else as it runs, else where the door is."""
+    if environment.get("PUBLIC_URL"):
+        return environment["PUBLIC_URL"].rstrip("/")
+    if known and (known.port, known.lan) == (port, lan):
+        return known.public_url
+    return f"https://{lan_address()}:{port}" if lan else f"http://127.0.0.1:{port}"
+
+
+def _kafka(environment: Mapping[str, str], known: Wishes | None) -> str:
+    """An address, else the wished kind, else as it runs, else the embedded broker."""
+    if environment.get("KAFKA_BOOTSTRAP"):
+        return environment["KAFKA_BOOTSTRAP"]
+    kind = environment.get("KAFKA", "")
+    if kind not in ("", EMBEDDED, APACHE):
+        raise WishRefused(
+            f"KAFKA={kind}: give `{APACHE}` or nothing; an address goes into KAFKA_BOOTSTRAP"
+        )
+    return kind or (known.kafka if known else EMBEDDED)
 
 
 def remember(layout: Layout, wishes: Wishes) -> None:

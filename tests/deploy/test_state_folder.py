@@ -80,6 +80,15 @@ def test_what_is_not_named_stays_as_it_runs(layout: Layout) -> None:
     assert gather(layout, {}, running=False).kafka == EMBEDDED
 
 
+def test_an_address_or_a_public_url_stays_while_the_platform_runs(layout: Layout) -> None:
+    given = {"KAFKA_BOOTSTRAP": "elsewhere:9092", "PUBLIC_URL": "https://fidelite.example/"}
+    first = gather(layout, given, running=False)
+    remember(layout, first)
+    assert first.public_url == "https://fidelite.example"
+    assert gather(layout, {}, running=True) == first
+    assert gather(layout, {"PORT": "9123"}, running=True).public_url == "http://127.0.0.1:9123"
+
+
 @pytest.mark.parametrize("wish", [{"PORT": "http"}, {"PORT": "70000"}, {"KAFKA": "rabbit"}])
 def test_a_wish_that_cannot_be_meant_is_refused(layout: Layout, wish: dict[str, str]) -> None:
     with pytest.raises(WishRefused):
