@@ -80,6 +80,11 @@ class RequestEnvelope:
         try:
             with context.bind(request_id=request_id):
                 try:
+                    if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+                        # No database keeps it and no address of ours has it.
+                        response = await self._respond(Request(scope), ApiError.of("INVALID_TEXT"))
+                        await response(scope, receive, send_with_headers)
+                        return
                     await self._app(scope, receive, send_with_headers)
                 except Exception as error:
                     log.exception("request_failed", route=_route(scope), fault=type(error).__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Annotated, Final, Literal, NotRequired
 
 from fastapi import APIRouter, Request
@@ -43,6 +44,7 @@ SALONS_MAX: Final = 50
 # News of a new chain travels through Kafka; a broker that was just started needs a moment.
 KNOWN_SECONDS_MAX: Final = 25.0
 POLL_SECONDS: Final = 0.1
+_SLUG: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 PROGRAM_NAME: Final = "Vos points"
 
 
@@ -353,12 +355,11 @@ def _shape(chain: enrollment_pb2.Chain) -> ChainShape:
 @router.get("/{chain_id}", response_model=ChainAnswer, operation_id="RetrieveChain")
 async def get_chain(deps: OperatorDeps, chain_id: str) -> Response:
     """One chain, by its id or its slug."""
-    as_id = id_or_none(chain_id)
-    request = (
-        enrollment_pb2.GetChainRequest(chain_id=as_id)
-        if as_id
-        else enrollment_pb2.GetChainRequest(slug=chain_id[:64])
-    )
+    request = enrollment_pb2.GetChainRequest(chain_id=id_or_none(chain_id) or "")
+    if not request.chain_id:
+        if not _SLUG.fullmatch(chain_id):
+            raise ApiError.of("NOT_FOUND")
+        request.slug = chain_id
     with api_fields({"chain_id": "", "slug": ""}):
         answer = await deps.clients.enrollment.GetChain(request)
     return Json({"chain": _shape(answer.chain)})

@@ -26,6 +26,7 @@ from services.gateway.pos.fields import (
     Note,
     Part,
     Phone,
+    SoughtCursor,
     TimeRange,
     Whole,
 )
@@ -181,7 +182,7 @@ async def create_customer(caller: CustomerWriter, body: CreateCustomer) -> Respo
 async def list_customers(
     caller: CustomerReader,
     limit: Annotated[int | None, Query(ge=1, le=PAGE_MAX)] = None,
-    cursor: Annotated[str | None, Query(max_length=2048)] = None,
+    cursor: SoughtCursor | None = None,
     sort_field: Literal["DEFAULT", "CREATED_AT"] | None = None,
     sort_order: Literal["ASC", "DESC"] | None = None,
     count: bool | None = None,

@@ -106,6 +106,9 @@ Phone = Annotated[str, Field(strict=True, max_length=32), AfterValidator(single_
 Email = Annotated[str, Field(strict=True, max_length=254), AfterValidator(single_line)]
 Code = Annotated[str, Field(strict=True, max_length=16), AfterValidator(single_line)]
 Cursor = Annotated[str, Field(strict=True, max_length=2048), AfterValidator(single_line)]
+# In an address: as long as any phone or e-mail, or as a cursor.
+Sought = Annotated[str, Field(max_length=254), AfterValidator(single_line)]
+SoughtCursor = Annotated[str, Field(max_length=2048), AfterValidator(single_line)]
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment, json_schema_input_type=str),

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from services.gateway.errors import Json
 from services.gateway.pos import cursors
 from services.gateway.pos.caller import LoyaltyReader
-from services.gateway.pos.fields import known_id
+from services.gateway.pos.fields import Sought, SoughtCursor, known_id
 from services.gateway.pos.shapes import moment
 
 router = APIRouter(prefix="/messages", tags=["Messages"])
@@ -75,9 +75,9 @@ def _shape(delivery: messaging_pb2.Delivery) -> DeliveryShape:
 @router.get("", response_model=MessagesAnswer, operation_id="ListMessages")
 async def list_messages(
     caller: LoyaltyReader,
-    customer_id: Annotated[str | None, Query(max_length=36)] = None,
+    customer_id: Sought | None = None,
     limit: Annotated[int | None, Query(ge=1, le=PAGE_MAX)] = None,
-    cursor: Annotated[str | None, Query(max_length=2048)] = None,
+    cursor: SoughtCursor | None = None,
 ) -> Response:
     """The journal of deliveries, newest first; of one customer if wished."""
     member_id = known_id(customer_id, field="customer_id") if customer_id else ""

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from services.gateway.errors import Json, api_fields
-from services.gateway.pos.fields import Key, Note, Part, Phone
+from services.gateway.pos.fields import Key, Note, Part, Phone, Sought
 from services.gateway.pos.messages import channel_name, kind_name
 from services.gateway.pos.shapes import moment
 from services.gateway.sandbox.doors import MailboxReader, MailboxWriter
@@ -62,7 +62,7 @@ class InboundSms(Part):
 @router.get("/messages", response_model=SandboxMessagesAnswer, operation_id="ListSandboxMessages")
 async def list_sandbox_messages(
     caller: MailboxReader,
-    to: Annotated[str | None, Query(max_length=254)] = None,
+    to: Sought | None = None,
     channel: Literal["SMS", "EMAIL", "sms", "email"] | None = None,
     limit: Annotated[int | None, Query(ge=1, le=PAGE_MAX)] = None,
 ) -> Response:
