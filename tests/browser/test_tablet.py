@@ -65,7 +65,16 @@ async def test_entrer_adds_exactly_one_and_shows_what_it_affords(
     # The same page sent again is the same visit; two visits are two points.
     await page.reload()
     assert await salon.balance_of(number) == 5
+    presence = await page.locator("[name=presence]").first.input_value()
     await page.get_by_role("button", name="Terminer").click()
+    await expect(page.get_by_label(CONTACT)).to_have_value("")
+    # Whoever comes next cannot go back to her page.
+    late = await counter.request.post(
+        f"{salon.url}/t/rewards",
+        form={"presence": presence},
+        headers={"sec-fetch-site": "same-origin"},
+    )
+    assert late.url == f"{salon.url}/t"
     await _enter(page, f"+1 {number[:3]} {number[3:6]}-{number[6:]}")
     await expect(page.get_by_text("Votre solde : 6")).to_be_visible()
 

@@ -28,13 +28,14 @@ from services.gateway.member.join import JOIN_FIELDS, consents_of, missing_conta
 from services.gateway.tablet.door import (
     Counter,
     CounterDep,
+    InTurnDep,
     PresentDep,
     find_member,
     masked_address,
     masked_name,
     member_of,
 )
-from services.gateway.web.i18n import LANGUAGE_COOKIE, language_value
+from services.gateway.web.i18n import language_value
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -59,15 +60,12 @@ async def only_forms(counter: CounterDep) -> Response:
 @router.post("/t/done")
 async def done(counter: CounterDep) -> Response:
     """ "Terminer", or a minute without a touch: the next member finds the salon's language."""
-    response = counter.start()
-    response.delete_cookie(LANGUAGE_COOKIE, path="/")
-    return response
+    return counter.finish()
 
 
 @router.post("/t/enter")
-async def enter(counter: CounterDep) -> Response:
+async def enter(counter: InTurnDep) -> Response:
     """ "Entrer": exactly one point, or the form for somebody new. "Voir" only looks (D21)."""
-    await counter.deps.limits.check("tablet", counter.tablet.session_id)
     typed = counter.fields.text("contact")
     contact = contact_of(typed)
     if not is_plausible(contact):
@@ -148,9 +146,8 @@ def _join_page(counter: Counter, said: Fields, *, problems: Problems = NO_PROBLE
 
 
 @router.post("/t/join")
-async def join(counter: CounterDep) -> Response:
+async def join(counter: InTurnDep) -> Response:
     """Somebody new joins right here, and this visit counts: it ends with one point (LS-10)."""
-    await counter.deps.limits.check("tablet", counter.tablet.session_id)
     fields = counter.fields
     problems = missing_contact(fields, counter.language)
     if problems:

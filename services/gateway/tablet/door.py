@@ -6,6 +6,7 @@ forms: never in an address, and of no use on another tablet or ten minutes later
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -43,6 +44,8 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 TABLET_COOKIE_SECONDS = 400 * 24 * 3600
 # A member who stands at the counter; the page goes back to the start long before.
 PRESENCE_SECONDS = 10 * 60
+# Changes with each "Terminer": pages of the one before lead nowhere, also by the back button.
+TURN_COOKIE = "meche_turn"
 START = "/t"
 
 
@@ -75,8 +78,13 @@ class Counter:
         if not self.member_id:
             return ""
         until = int(time.time()) + PRESENCE_SECONDS
-        said = orjson.dumps([self.member_id, self.tablet.session_id, until])
+        said = orjson.dumps([self.member_id, self.tablet.session_id, self.turn, until])
         return self.deps.signer("tablet-presence").sign(said)
+
+    @property
+    def turn(self) -> str:
+        """Whose turn at this counter it is; every "Terminer" begins another."""
+        return self.request.cookies.get(TURN_COOKIE, "")
 
     def say(self, words: str) -> str:
         """French words in the visitor's language."""
@@ -94,6 +102,7 @@ class Counter:
             chain=self.chain,
             look=self.look,
             presence=self.presence,
+            turn=self.turn,
             key=new_key(),
             errors=problems.fields,
             problem=problems.form,
@@ -104,8 +113,22 @@ class Counter:
         return response
 
     def start(self) -> RedirectResponse:
-        """Back to the start, for the next member."""
+        """Back to the start."""
         return RedirectResponse(START, status_code=303)
+
+    def finish(self) -> RedirectResponse:
+        """Back to the start for the next member, who finds nothing of this one."""
+        response = self.start()
+        response.delete_cookie(i18n.LANGUAGE_COOKIE, path="/")
+        set_cookie(
+            response,
+            self.deps,
+            TURN_COOKIE,
+            secrets.token_urlsafe(9),
+            path=START,
+            max_age_seconds=TABLET_COOKIE_SECONDS,
+        )
+        return response
 
 
 async def counter(
@@ -137,13 +160,25 @@ async def present_member(counter: CounterDep) -> Counter:
     said = counter.deps.signer("tablet-presence").verify(counter.fields["presence"])
     if said is None:
         raise Elsewhere(START)
-    member_id, session_id, until = orjson.loads(said)
-    if session_id != counter.tablet.session_id or until < time.time():
+    member_id, session_id, turn, until = orjson.loads(said)
+    here = (counter.tablet.session_id, counter.turn)
+    if (session_id, turn) != here or until < time.time():
         raise Elsewhere(START)
     return replace(counter, member_id=str(member_id))
 
 
 PresentDep = Annotated[Counter, Depends(present_member)]
+
+
+async def in_turn(counter: CounterDep) -> Counter:
+    """A form of the start, sent in the turn in which it was shown; an older one starts anew."""
+    await counter.deps.limits.check("tablet", counter.tablet.session_id)
+    if counter.fields["turn"] != counter.turn:
+        raise Elsewhere(START)
+    return counter
+
+
+InTurnDep = Annotated[Counter, Depends(in_turn)]
 
 
 async def find_member(counter: Counter, contact: Contact) -> Member | None:

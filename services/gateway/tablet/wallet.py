@@ -12,6 +12,7 @@ from loyalty.rewards.v1.rewards_pb2 import (
     EndDisplayRequest,
     GetRewardRequest,
     Reward,
+    RewardDefinition,
     TakeRewardRequest,
     UseRewardRequest,
 )
@@ -20,6 +21,7 @@ from services.chassis.errors import RemoteRefusal
 from services.gateway.member import holdings
 from services.gateway.member.door import Elsewhere, PageRoute
 from services.gateway.member.forms import NO_PROBLEMS, Problems, problems_of
+from services.gateway.member.holdings import PointsCard
 from services.gateway.tablet.door import START, Counter, CounterDep, PresentDep
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -49,20 +51,26 @@ async def rewards(counter: PresentDep) -> Response:
     return await _rewards_page(counter)
 
 
+async def _offered(
+    counter: Counter, definition_id: str
+) -> tuple[PointsCard, RewardDefinition] | None:
+    """The reward and her card in its program; None when it was deleted meanwhile."""
+    cards = await holdings.points_cards(counter.deps.clients, counter.chain.id, counter.member_id)
+    for card in cards:
+        for definition in card.definitions:
+            if definition.id == definition_id:
+                return card, definition
+    return None
+
+
 @router.post("/t/take/{definition_id}")
 async def take(counter: PresentDep, definition_id: str) -> Response:
     """ "Prendre" asks once; "Confirmer" takes. The registered tablet vouches for her (D34)."""
     clients, chain_id = counter.deps.clients, counter.chain.id
-    cards = await holdings.points_cards(clients, chain_id, counter.member_id)
-    for card in cards:
-        for definition in card.definitions:
-            if definition.id == definition_id:
-                break
-        else:
-            continue
-        break
-    else:
+    offered = await _offered(counter, definition_id)
+    if offered is None:
         return await _rewards_page(counter)
+    card, definition = offered
     if not counter.fields["confirmed"]:
         return counter.show("take.html", definition=definition, card=card)
     try:

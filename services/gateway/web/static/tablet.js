@@ -60,8 +60,7 @@
 
   // A minute without a touch: the next person must not find the last one's page.
   var bar = document.querySelector('[data-idle]');
-  var leaves = 'presence' in body.dataset || 'idles' in body.dataset;
-  if (leaves && !('stays' in body.dataset)) {
+  if ('presence' in body.dataset && !('stays' in body.dataset)) {
     var words = bar && bar.querySelector('[data-words]');
     var voice = document.querySelector('[data-idle-voice]');
     var touched = Date.now();
