@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.points.v1 import points_pb2 as pb
 
 from tests.points.house import House, new_id, refusal_of, stamp
@@ -213,3 +214,15 @@ async def test_filters_have_limits(house: House, changes: dict[str, Any], field:
 async def test_a_place_in_the_history_needs_its_entry(house: House) -> None:
     refusal = await refusal_of(listed(house, before_time=stamp(house.clock.at)))
     assert (refusal.code, refusal.field) == ("id_invalid", "before_id")
+
+
+async def test_the_ends_of_the_calendar_are_moments_like_others(house: House) -> None:
+    await house.earn()
+    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    page = await listed(house, **{"from": stamp(first), "to": stamp(last)})
+    assert len(page.entries) == 1
+    assert not (await listed(house, **{"from": stamp(last)})).entries
+    assert not (await listed(house, to=stamp(first))).entries
+    assert (await listed(house, before_time=stamp(last), before_id=new_id())).entries
+    refusal = await refusal_of(listed(house, to=Timestamp(seconds=2**60)))
+    assert (refusal.code, refusal.field) == ("number_out_of_range", "to")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from uuid import UUID
 
 import asyncpg
 
@@ -35,22 +36,37 @@ ORDER BY account.chain_id, account.id
 FOR UPDATE OF account
 """  # noqa: S608
 
-_SEARCH = f"""
+# One statement for each way in, and bounds that are always there: with "IS NULL OR" a prepared plan
+# could not use the index.
+_SEARCH_ALL = f"""
 SELECT {_COLUMNS} FROM account
-WHERE chain_id = $1
-  AND ($2::uuid[] IS NULL OR member_id = ANY($2))
-  AND ($3::uuid IS NULL OR program_id = $3)
-  AND ($4::timestamptz IS NULL OR (opened_at, id) > ($4, $5::uuid))
+WHERE chain_id = $1 AND (opened_at, id) > ($2, $3::uuid)
+  AND ($4::uuid IS NULL OR program_id = $4)
 ORDER BY opened_at, id
-LIMIT $6
+LIMIT $5
 """  # noqa: S608
 
-_WHOSE = """
+_SEARCH_MEMBERS = f"""
+SELECT {_COLUMNS} FROM account
+WHERE chain_id = $1 AND (opened_at, id) > ($2, $3::uuid)
+  AND ($4::uuid IS NULL OR program_id = $4)
+  AND member_id = ANY($6::uuid[])
+ORDER BY opened_at, id
+LIMIT $5
+"""  # noqa: S608
+
+_WHOSE_BY_ID = """
 SELECT id, member_id, program_id FROM account
-WHERE chain_id = $1
-  AND ($2::uuid[] IS NULL OR id = ANY($2))
+WHERE chain_id = $1 AND id = ANY($2::uuid[])
   AND ($3::uuid[] IS NULL OR member_id = ANY($3))
 """
+
+_WHOSE_BY_MEMBER = """
+SELECT id, member_id, program_id FROM account WHERE chain_id = $1 AND member_id = ANY($2::uuid[])
+"""
+
+# Before everything that was ever opened.
+_START = (datetime(1, 1, 2, tzinfo=UTC), UUID(int=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +149,12 @@ async def search(
     limit: int,
 ) -> list[Account]:
     """Accounts by opening time, those after a place in that order."""
-    opened_at, account_id = after or (None, None)
-    rows = await conn.fetch(_SEARCH, chain_id, member_ids, program_id, opened_at, account_id, limit)
+    opened_at, account_id = after or _START
+    arguments = [chain_id, opened_at, account_id, program_id, limit]
+    if member_ids is None:
+        rows = await conn.fetch(_SEARCH_ALL, *arguments)
+    else:
+        rows = await conn.fetch(_SEARCH_MEMBERS, *arguments, member_ids)
     return [_account(row) for row in rows]
 
 
@@ -145,8 +165,11 @@ async def owners(
     account_ids: Sequence[AccountId] | None,
     member_ids: Sequence[MemberId] | None,
 ) -> dict[AccountId, Owner]:
-    """Whose the accounts are that are named, or that the named members hold."""
-    rows = await conn.fetch(_WHOSE, chain_id, account_ids, member_ids)
+    """Whose the accounts are that are named, and of the named members; one of both is given."""
+    if account_ids is not None:
+        rows = await conn.fetch(_WHOSE_BY_ID, chain_id, account_ids, member_ids)
+    else:
+        rows = await conn.fetch(_WHOSE_BY_MEMBER, chain_id, member_ids)
     return {
         AccountId(row["id"]): Owner(
             member_id=MemberId(row["member_id"]), program_id=ProgramId(row["program_id"])

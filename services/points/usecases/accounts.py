@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.chassis import outbox
 from services.chassis.errors import InvariantViolated
-from services.chassis.postgres import Connection, in_transaction
+from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection, in_transaction
 from services.points import events
 from services.points.domain.errors import AccountUnknown, CursorInvalid, NumberOutOfRange
 from services.points.domain.ids import AccountId, ChainId, MemberId, ProgramId, member_account_id
@@ -95,7 +95,7 @@ async def open_account_within(
 
 async def get_account(deps: Deps, *, chain_id: ChainId, account_id: AccountId) -> Account:
     """One account; another chain's is unknown like one that is not there (AccountUnknown)."""
-    async with deps.pool.acquire() as conn:
+    async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
         account = await account_rows.account(conn, chain_id, account_id)
     if account is None:
         raise AccountUnknown
@@ -121,7 +121,7 @@ async def search_accounts(
     query = repr((chain_id, sorted(member_ids) if member_ids is not None else None, program_id))
     digest = sha256(query.encode()).digest()[:16]
     after = _read_cursor(deps, cursor, digest) if cursor else None
-    async with deps.pool.acquire() as conn:
+    async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
         found = await account_rows.search(
             conn,
             chain_id=chain_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS
 from services.points.domain.errors import EarnTokenInvalid
 from services.points.domain.ids import ChainId, ProgramId, SalonId
 from services.points.domain.programs import named, require_serving
@@ -21,7 +22,7 @@ async def get_earn_token(
 
     Refuses with ProgramUnknown, ProgramInactive, SalonUnknown, SalonInactive, SalonNotInProgram.
     """
-    async with deps.pool.acquire() as conn:
+    async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
         view = await program_rows.chain_view(conn, chain_id, salon_id)
     program = named(view.programs, program_id)
     require_serving(program, view.standing(salon_id))

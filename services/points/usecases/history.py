@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS
 from services.points.domain.errors import NumberOutOfRange
 from services.points.domain.history import EntryQuery
 from services.points.domain.ids import AccountId, MemberId
@@ -44,7 +45,7 @@ async def list_entries(
         if ids is not None and len(ids) > FILTER_IDS_MAX:
             raise NumberOutOfRange(field=field, minimum=0, maximum=FILTER_IDS_MAX)
     limit = checked_limit(query.limit)
-    async with deps.pool.acquire() as conn:
+    async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
         wanted: list[AccountId] | None = None
         if account_ids is not None or member_ids is not None:
             wanted = list(

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.chassis import idempotency, outbox
 from services.chassis.errors import InvariantViolated
-from services.chassis.postgres import Connection, in_transaction
+from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection, in_transaction
 from services.points import events
 from services.points.domain import programs
 from services.points.domain.codes import (
@@ -205,14 +205,14 @@ async def _update(deps: Deps, conn: Connection, save: ProgramSave) -> Program:
 
 async def get_program(deps: Deps, *, chain_id: ChainId, program_id: ProgramId | None) -> Program:
     """One program, or the chain's default one; refuses with ProgramUnknown."""
-    async with deps.pool.acquire() as conn:
+    async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
         view = await program_rows.chain_view(conn, chain_id)
     return programs.named(view.programs, program_id)
 
 
 async def list_programs(deps: Deps, *, chain_id: ChainId) -> list[Program]:
     """A chain's programs, the default one first, then by age."""
-    async with deps.pool.acquire() as conn:
+    async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
         view = await program_rows.chain_view(conn, chain_id)
     return programs.in_order(list(view.programs.values()))
 
@@ -221,7 +221,7 @@ async def get_program_codes(
     deps: Deps, *, chain_id: ChainId, program_id: ProgramId | None
 ) -> OwnersView:
     """The codes in clear, for owners (LS-03, LS-06). Refuses with ProgramUnknown."""
-    async with deps.pool.acquire() as conn:
+    async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
         view = await program_rows.chain_view(conn, chain_id)
         program = programs.named(view.programs, program_id)
         failures = await code_failures.of_last_day(conn, chain_id, now=deps.clock.real_now())
