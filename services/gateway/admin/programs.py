@@ -12,10 +12,10 @@ from loyalty.points.v1.points_pb2 import (
     CreateProgramRequest,
     GetEarnTokenRequest,
     GetProgramCodesRequest,
+    GetProgramCodesResponse,
     GetProgramRequest,
     ListProgramsRequest,
     Program,
-    ProgramCodes,
     UpdateProgramRequest,
 )
 from loyalty.rewards.v1.rewards_pb2 import ListRewardDefinitionsRequest
@@ -37,6 +37,8 @@ from services.gateway.member.forms import (
 router = APIRouter()
 
 COOL_DOWN_MINUTES_MAX = 24 * 60
+# Slips of the finger stay below this in a day, in a whole chain.
+CODE_FAILURES_ALARMING = 20
 _SHOWN = {
     "name": "name",
     "points_code": "points_code",
@@ -102,14 +104,15 @@ def _accrual(said: str) -> points_pb2.AccrualType.ValueType:
     return points_pb2.ACCRUAL_TYPE_SPEND if spends else points_pb2.ACCRUAL_TYPE_VISIT
 
 
-async def _codes(desk: Desk, program_id: str) -> ProgramCodes:
-    """The codes in clear, for those who manage the program (LS-03)."""
+async def _codes(desk: Desk, program_id: str) -> GetProgramCodesResponse:
+    """The codes in clear, for those who manage the program (LS-03), and wrong tries of late."""
     if not desk.manages:
-        return ProgramCodes()
+        return GetProgramCodesResponse()
     request = GetProgramCodesRequest(
         chain_id=desk.chain_id, program_id=program_id, actor=desk.principal.actor
     )
-    return (await desk.deps.clients.points.GetProgramCodes(request)).codes
+    answer: GetProgramCodesResponse = await desk.deps.clients.points.GetProgramCodes(request)
+    return answer
 
 
 async def _earn_links(desk: Desk, program: Program) -> list[tuple[Salon, str]]:
@@ -156,7 +159,9 @@ async def _edit_form(
         here="programs",
         problems=problems,
         program=program,
-        codes=codes,
+        codes=codes.codes,
+        code_failures=codes.code_failures,
+        code_failures_alarming=CODE_FAILURES_ALARMING,
         links=links,
         definitions=definitions.definitions,
         fields=fields,
@@ -188,7 +193,7 @@ async def save_program(desk: ManagerDesk, program_id: str) -> Response:
     if wrong:
         return await _edit_form(desk, program_id, fields, Problems(fields=wrong))
     program = await _program(desk, program_id)
-    codes = await _codes(desk, program.id)
+    codes = (await _codes(desk, program.id)).codes
     request = UpdateProgramRequest(
         idempotency_key=fields.key,
         chain_id=desk.chain_id,
