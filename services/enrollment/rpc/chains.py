@@ -47,6 +47,20 @@ class ChainMethods:
         )
         return pb.GetChainResponse(chain=writing.chain(chain, logo=logo))
 
+    async def ListChains(
+        self, request: pb.ListChainsRequest, context: object
+    ) -> pb.ListChainsResponse:
+        after = None
+        if request.after_chain_id:
+            after, _ = await chains.get_chain(
+                self._deps,
+                chain_id=reading.chain_id(request.after_chain_id),
+                slug="",
+                include_logo=False,
+            )
+        found = await chains.list_chains(self._deps, after=after)
+        return pb.ListChainsResponse(chains=[writing.chain(chain) for chain in found])
+
     async def UpdateChain(
         self, request: pb.UpdateChainRequest, context: object
     ) -> pb.UpdateChainResponse:

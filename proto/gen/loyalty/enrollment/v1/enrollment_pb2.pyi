@@ -250,7 +250,7 @@ class ApiKey(_message.Message):
     """First characters, to recognise it in a list."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """LOYALTY_READ, LOYALTY_WRITE, CUSTOMERS_READ, CUSTOMERS_WRITE, ORDERS_READ, ORDERS_WRITE, ITEMS_READ, ITEMS_WRITE, MERCHANT_PROFILE_READ."""
+        """LOYALTY_READ, LOYALTY_WRITE, CUSTOMERS_READ, CUSTOMERS_WRITE, ORDERS_READ, ORDERS_WRITE, ITEMS_READ, ITEMS_WRITE, MERCHANT_PROFILE_READ, MERCHANT_PROFILE_WRITE (the owner's own)."""
 
     @_builtins.property
     def salon_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -568,6 +568,48 @@ class GetChainResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetChainResponse: _TypeAlias = GetChainResponse  # noqa: Y015
+
+@_typing.final
+class ListChainsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_CHAIN_ID_FIELD_NUMBER: _builtins.int
+    after_chain_id: _builtins.str
+    """The last chain of the page before; empty = from the beginning."""
+    def __init__(
+        self,
+        *,
+        after_chain_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_chain_id", b"after_chain_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChainsRequest: _TypeAlias = ListChainsRequest  # noqa: Y015
+
+@_typing.final
+class ListChainsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAINS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chains(self) -> _containers.RepeatedCompositeFieldContainer[Global___Chain]:
+        """Empty = there are no more."""
+
+    def __init__(
+        self,
+        *,
+        chains: _abc.Iterable[Global___Chain] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chains", b"chains"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChainsResponse: _TypeAlias = ListChainsResponse  # noqa: Y015
 
 @_typing.final
 class UpdateChainRequest(_message.Message):

@@ -44,6 +44,11 @@ class EnrollmentServiceStub:
                 request_serializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.GetChainRequest.SerializeToString,
                 response_deserializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.GetChainResponse.FromString,
                 _registered_method=True)
+        self.ListChains = channel.unary_unary(
+                '/loyalty.enrollment.v1.EnrollmentService/ListChains',
+                request_serializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.ListChainsRequest.SerializeToString,
+                response_deserializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.ListChainsResponse.FromString,
+                _registered_method=True)
         self.UpdateChain = channel.unary_unary(
                 '/loyalty.enrollment.v1.EnrollmentService/UpdateChain',
                 request_serializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.UpdateChainRequest.SerializeToString,
@@ -189,6 +194,13 @@ class EnrollmentServiceServicer:
 
     def GetChain(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListChains(self, request, context):
+        """All chains of the platform, oldest first, in pages: for operators (D40).
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -381,6 +393,11 @@ def add_EnrollmentServiceServicer_to_server(servicer, server):
                     request_deserializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.GetChainRequest.FromString,
                     response_serializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.GetChainResponse.SerializeToString,
             ),
+            'ListChains': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChains,
+                    request_deserializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.ListChainsRequest.FromString,
+                    response_serializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.ListChainsResponse.SerializeToString,
+            ),
             'UpdateChain': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateChain,
                     request_deserializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.UpdateChainRequest.FromString,
@@ -566,6 +583,33 @@ class EnrollmentService:
             '/loyalty.enrollment.v1.EnrollmentService/GetChain',
             loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.GetChainRequest.SerializeToString,
             loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.GetChainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChains(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.enrollment.v1.EnrollmentService/ListChains',
+            loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.ListChainsRequest.SerializeToString,
+            loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.ListChainsResponse.FromString,
             options,
             channel_credentials,
             insecure,

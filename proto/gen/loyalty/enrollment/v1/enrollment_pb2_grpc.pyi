@@ -19,6 +19,8 @@ class EnrollmentServiceStub:
     A chain with its first salon, owner and API key in one transaction (D40).
     """
     GetChain: _aio.UnaryUnaryMultiCallable[_enrollment_pb2.GetChainRequest, _enrollment_pb2.GetChainResponse]
+    ListChains: _aio.UnaryUnaryMultiCallable[_enrollment_pb2.ListChainsRequest, _enrollment_pb2.ListChainsResponse]
+    """All chains of the platform, oldest first, in pages: for operators (D40)."""
     UpdateChain: _aio.UnaryUnaryMultiCallable[_enrollment_pb2.UpdateChainRequest, _enrollment_pb2.UpdateChainResponse]
     """Name, look, language. Empty optional fields stay as they are."""
     SetPlan: _aio.UnaryUnaryMultiCallable[_enrollment_pb2.SetPlanRequest, _enrollment_pb2.SetPlanResponse]
@@ -86,6 +88,14 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _enrollment_pb2.GetChainRequest,
         context: _aio.ServicerContext[_enrollment_pb2.GetChainRequest, _abc.Awaitable[_enrollment_pb2.GetChainResponse]],
     ) -> _abc.Awaitable[_enrollment_pb2.GetChainResponse]: ...
+
+    @_abc_1.abstractmethod
+    def ListChains(
+        self,
+        request: _enrollment_pb2.ListChainsRequest,
+        context: _aio.ServicerContext[_enrollment_pb2.ListChainsRequest, _abc.Awaitable[_enrollment_pb2.ListChainsResponse]],
+    ) -> _abc.Awaitable[_enrollment_pb2.ListChainsResponse]:
+        """All chains of the platform, oldest first, in pages: for operators (D40)."""
 
     @_abc_1.abstractmethod
     def UpdateChain(
