@@ -418,6 +418,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
         },
         _NEW_CHAIN,
     ),
+    "ListChains": Example(None, {"chains": [_CHAIN]}),
     "RetrieveChain": Example(None, {"chain": _CHAIN}),
     "SetChainPlan": Example({"plan": "PRO"}, {"chain": _CHAIN}),
 }

@@ -82,6 +82,22 @@ async def test_the_plan_is_changed_by_operators_only(stack: Stack) -> None:
     assert merchant["plan"] == "PRO"
 
 
+async def test_operators_list_every_chain_once(stack: Stack) -> None:
+    made = [(await open_chain(stack)).told["chain_id"] for _ in range(2)]
+    seen: list[str] = []
+    async with operator(stack) as client:
+        params: dict[str, str] = {}
+        while True:
+            page = (await client.get("/v2/operator/chains", params=params)).json()
+            seen += [chain["id"] for chain in page["chains"]]
+            if "cursor" not in page:
+                break
+            params = {"cursor": page["cursor"]}
+
+    assert [chain_id for chain_id in seen if chain_id in made] == made
+    assert len(seen) == len(set(seen))
+
+
 @pytest.mark.parametrize(
     ("said", "field"),
     [

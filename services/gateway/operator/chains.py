@@ -20,6 +20,7 @@ from services.gateway import links
 from services.gateway.deps import Deps
 from services.gateway.errors import ApiError, Json, api_fields
 from services.gateway.operator.door import OPERATOR, OperatorDeps
+from services.gateway.pos import cursors
 from services.gateway.pos.caller import header_key
 from services.gateway.pos.fields import (
     Address,
@@ -32,6 +33,7 @@ from services.gateway.pos.fields import (
     Line,
     Name,
     Part,
+    SoughtCursor,
     id_or_none,
     known_id,
 )
@@ -157,6 +159,13 @@ class ChainAnswer(TypedDict):
     """One chain."""
 
     chain: ChainShape
+
+
+class ChainsAnswer(TypedDict):
+    """A page of chains."""
+
+    chains: list[ChainShape]
+    cursor: NotRequired[str]
 
 
 _FIELDS: Final = {
@@ -350,6 +359,19 @@ def _shape(chain: enrollment_pb2.Chain) -> ChainShape:
         "language_code": language_code(chain.language),
         "created_at": moment(chain.created_at),
     }
+
+
+@router.get("", response_model=ChainsAnswer, operation_id="ListChains")
+async def list_chains(deps: OperatorDeps, cursor: SoughtCursor | None = None) -> Response:
+    """All chains of the platform, oldest first, in pages."""
+    position = cursors.read(deps, "", "chains", {}, cursor)
+    answer = await deps.clients.enrollment.ListChains(
+        enrollment_pb2.ListChainsRequest(after_chain_id=position[0] if position else "")
+    )
+    page: ChainsAnswer = {"chains": [_shape(chain) for chain in answer.chains]}
+    if answer.chains:
+        page["cursor"] = cursors.give(deps, "", "chains", {}, [answer.chains[-1].id])
+    return Json(page)
 
 
 @router.get("/{chain_id}", response_model=ChainAnswer, operation_id="RetrieveChain")

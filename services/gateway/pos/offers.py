@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import NotRequired
 
 from fastapi import APIRouter
 from loyalty.offers.v1 import offers_pb2
+from loyalty.rewards.v1.rewards_pb2 import GetOfferTermsRequest
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from services.gateway.errors import Json, api_fields
-from services.gateway.pos.caller import LoyaltyReader, LoyaltyWriter
+from services.gateway.pos.caller import Caller, LoyaltyReader, LoyaltyWriter
 from services.gateway.pos.fields import Day, Flag, Key, Name, Note, Part, known_id
 from services.gateway.pos.shapes import moment
 
 router = APIRouter(prefix="/loyalty/offers", tags=["Offers"])
+
+KNOWN_SECONDS_MAX = 3.0
+KNOWN_PAUSE_SECONDS = 0.03
 
 
 class OfferShape(TypedDict):
@@ -87,6 +92,17 @@ def offer_shape(offer: offers_pb2.Offer) -> OfferShape:
     return shape
 
 
+async def _known(caller: Caller, offer: offers_pb2.Offer) -> None:
+    """Wait, for a moment at most, until the wallet knows the offer's new terms."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + KNOWN_SECONDS_MAX
+    request = GetOfferTermsRequest(chain_id=caller.chain_id, offer_id=offer.id)
+    while loop.time() < end:
+        if (await caller.deps.clients.rewards.GetOfferTerms(request)).version >= offer.version:
+            return
+        await asyncio.sleep(KNOWN_PAUSE_SECONDS)
+
+
 _FIELDS = {
     name: f"offer.{name}"
     for name in (
@@ -128,6 +144,7 @@ async def create_offer(caller: LoyaltyWriter, body: SaveOffer) -> Response:
                 actor=caller.actor,
             )
         )
+    await _known(caller, answer.offer)
     return Json({"offer": offer_shape(answer.offer)})
 
 
@@ -163,6 +180,7 @@ async def update_offer(caller: LoyaltyWriter, offer_id: str, body: SaveOffer) ->
                 actor=caller.actor,
             )
         )
+    await _known(caller, answer.offer)
     return Json({"offer": offer_shape(answer.offer)})
 
 
@@ -175,4 +193,5 @@ async def delete_offer(caller: LoyaltyWriter, offer_id: str) -> Response:
                 chain_id=caller.chain_id, offer_id=known_id(offer_id), actor=caller.actor
             )
         )
+    await _known(caller, answer.offer)
     return Json({"offer": offer_shape(answer.offer)})
