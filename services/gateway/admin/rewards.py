@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from fastapi import APIRouter, Response
@@ -113,29 +114,50 @@ async def new_reward(desk: ManagerDesk, program_id: str) -> Response:
     return _form(desk, program_id, Fields(discount_kind="in_kind"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the form says of a reward."""
+
+    name: str
+    description: str
+    points: int
+    discount: Discount
+
+
+def _wanted(desk: Desk, fields: Fields) -> tuple[Wanted, Problems]:
+    """The form's values, with words beside the numbers that are none."""
+    points, wrong_points = whole_number(fields.text("points"), desk.language, "points")
+    discount, wrong_discount = _discount(desk, fields)
+    wanted = Wanted(
+        name=fields.text("name"),
+        description=fields.text("description"),
+        points=points,
+        discount=discount,
+    )
+    return wanted, Problems(fields={**wrong_points.fields, **wrong_discount.fields})
+
+
 @router.post("/admin/programs/{program_id}/rewards/new")
 async def create_reward(desk: ManagerDesk, program_id: str) -> Response:
     """A reward to save points for; the sixteenth is refused."""
     fields = await read_fields(desk.request)
-    points, wrong_points = whole_number(fields.text("points"), desk.language, "points")
-    discount, wrong_discount = _discount(desk, fields)
-    if wrong := {**wrong_points.fields, **wrong_discount.fields}:
-        return _form(desk, program_id, fields, problems=Problems(fields=wrong))
-    try:
-        await desk.deps.clients.rewards.CreateRewardDefinition(
-            CreateRewardDefinitionRequest(
-                idempotency_key=fields.key,
-                chain_id=desk.chain_id,
-                program_id=program_id,
-                name=fields.text("name"),
-                description=fields.text("description"),
-                points=points,
-                discount=discount,
-                actor=desk.principal.actor,
-            )
+    wanted, problems = _wanted(desk, fields)
+    if not problems:
+        request = CreateRewardDefinitionRequest(
+            idempotency_key=fields.key,
+            chain_id=desk.chain_id,
+            program_id=program_id,
+            name=wanted.name,
+            description=wanted.description,
+            points=wanted.points,
+            discount=wanted.discount,
+            actor=desk.principal.actor,
         )
-    except RemoteRefusal as refusal:
-        problems = problems_of(refusal, desk.language, shown=_SHOWN)
+        try:
+            await desk.deps.clients.rewards.CreateRewardDefinition(request)
+        except RemoteRefusal as refusal:
+            problems = problems_of(refusal, desk.language, shown=_SHOWN)
+    if problems:
         return _form(desk, program_id, fields, problems=problems)
     return desk.go(f"programs/{program_id}", done="created")
 
@@ -152,22 +174,19 @@ async def save_reward(desk: ManagerDesk, program_id: str, definition_id: str) ->
     """ "Sauvegarder": rewards already taken keep what they were (SQ-49)."""
     fields = await read_fields(desk.request)
     await _definition(desk, program_id, definition_id)
-    points, wrong_points = whole_number(fields.text("points"), desk.language, "points")
-    discount, wrong_discount = _discount(desk, fields)
-    problems = Problems(fields={**wrong_points.fields, **wrong_discount.fields})
+    wanted, problems = _wanted(desk, fields)
     if not problems:
+        request = UpdateRewardDefinitionRequest(
+            chain_id=desk.chain_id,
+            definition_id=definition_id,
+            name=wanted.name,
+            description=wanted.description,
+            points=wanted.points,
+            discount=wanted.discount,
+            actor=desk.principal.actor,
+        )
         try:
-            await desk.deps.clients.rewards.UpdateRewardDefinition(
-                UpdateRewardDefinitionRequest(
-                    chain_id=desk.chain_id,
-                    definition_id=definition_id,
-                    name=fields.text("name"),
-                    description=fields.text("description"),
-                    points=points,
-                    discount=discount,
-                    actor=desk.principal.actor,
-                )
-            )
+            await desk.deps.clients.rewards.UpdateRewardDefinition(request)
         except RemoteRefusal as refusal:
             problems = problems_of(refusal, desk.language, shown=_SHOWN)
     if problems:

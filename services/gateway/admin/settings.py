@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, get_args
 
 from fastapi import APIRouter, Response
 from loyalty.enrollment.v1.enrollment_pb2 import (
@@ -27,7 +27,7 @@ from loyalty.points.v1.points_pb2 import ListProgramsRequest
 from services.chassis.errors import RemoteRefusal
 from services.gateway.admin.desk import Desk, DeskDep, OwnerDesk
 from services.gateway.admin.history import names_of
-from services.gateway.auth import STAFF_COOKIE
+from services.gateway.auth import OWNER_SCOPE, STAFF_COOKIE
 from services.gateway.member.forms import (
     NO_PROBLEMS,
     Fields,
@@ -36,6 +36,7 @@ from services.gateway.member.forms import (
     problems_of,
     read_fields,
 )
+from services.gateway.pos.keys import Scope
 from services.gateway.web import i18n
 from services.gateway.web.i18n import N_
 
@@ -46,18 +47,8 @@ ROLES: Final = {
     "manager": (Staff.ROLE_MANAGER, N_("Gérance")),
     "owner": (Staff.ROLE_OWNER, N_("Propriétaire")),
 }
-# What a till needs; the owner's own scope is given by the operator alone.
-TILL_SCOPES: Final = (
-    "LOYALTY_READ",
-    "LOYALTY_WRITE",
-    "CUSTOMERS_READ",
-    "CUSTOMERS_WRITE",
-    "ORDERS_READ",
-    "ORDERS_WRITE",
-    "ITEMS_READ",
-    "ITEMS_WRITE",
-    "MERCHANT_PROFILE_READ",
-)
+# What a till needs: all but the owner's own scope, which the operator alone gives.
+TILL_SCOPES: Final = tuple(scope for scope in get_args(Scope) if scope != OWNER_SCOPE)
 
 
 async def _page(
