@@ -53,8 +53,16 @@ class PageRoute(APIRoute):
                 return RedirectResponse(elsewhere.location, status_code=elsewhere.status)
             except NothingHere:
                 return nothing_here(request)
+            except ExceptionGroup as group:
+                # Reads that ran side by side: what stopped them is told as if it had run alone.
+                raise _first_of(group) from group
 
         return handler
+
+
+def _first_of(group: ExceptionGroup[Exception]) -> Exception:
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, ExceptionGroup) else first
 
 
 def nothing_here(request: Request) -> Response:

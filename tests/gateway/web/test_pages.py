@@ -1,13 +1,16 @@
 """Pages and static files by themselves: escaped, strict, kept once by phones."""
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from httpx import ASGITransport, AsyncClient
 from jinja2 import UndefinedError
 
+from services.chassis.errors import Unavailable
+from services.gateway.member.door import PageRoute
 from services.gateway.web import assets, i18n, render
 
 TEMPLATES = Path(render.__file__).parent / "templates"
@@ -65,6 +68,28 @@ async def test_a_static_file_is_kept_for_good_under_its_digest_only() -> None:
     assert old.headers["cache-control"] == "no-cache"
     assert none.status_code == 404
     assert known.status_code == 304
+
+
+async def test_a_service_that_is_away_is_told_as_such_from_reads_side_by_side() -> None:
+    app = FastAPI()
+    router = APIRouter(route_class=PageRoute)
+
+    @router.get("/card")
+    async def card() -> Response:
+        async def away() -> None:
+            raise Unavailable("points")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(away())
+        return Response()
+
+    async def told(_request: Request, _error: Exception) -> Response:
+        return Response(status_code=503)
+
+    app.include_router(router)
+    app.add_exception_handler(Unavailable, told)
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://salon.test") as client:
+        assert (await client.get("/card")).status_code == 503
 
 
 def test_a_missing_value_is_an_error_and_not_an_empty_place() -> None:
