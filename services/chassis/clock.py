@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 
 from services.chassis.errors import InvariantViolated
-from services.chassis.postgres import LOST_CONNECTION, Connection, Pool, is_lost
+from services.chassis.postgres import LOST_CONNECTION, Connection, Pool, is_lost, listening
 
 log = structlog.get_logger(__name__)
 
@@ -139,17 +139,12 @@ class BusinessClock:
         delay = 0.1
         while True:
             try:
-                async with self._pool.acquire() as conn:
-                    await conn.add_listener(CHANNEL, self._heard)
-                    try:
-                        while True:
-                            await self.load()
-                            delay = 0.1
-                            await asyncio.sleep(RELOAD_SECONDS)
-                            await conn.execute("SELECT 1")
-                    finally:
-                        if not conn.is_closed():
-                            await conn.remove_listener(CHANNEL, self._heard)
+                async with listening(self._pool, CHANNEL, self._heard) as conn:
+                    while True:
+                        await self.load()
+                        delay = 0.1
+                        await asyncio.sleep(RELOAD_SECONDS)
+                        await conn.execute("SELECT 1")
             except LOST_CONNECTION as error:
                 if not is_lost(error):
                     raise

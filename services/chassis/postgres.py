@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -60,10 +61,11 @@ TOO_BUSY: tuple[type[Exception], ...] = (
 def is_lost(error: BaseException) -> bool:
     """Whether an error says that the server or the way to it is gone, and not that we erred.
 
-    asyncpg uses one class for both; only the words tell them apart.
+    asyncpg uses one class for both; only the words tell them apart. A pooled connection that is
+    lost while it is held counts as given back.
     """
     if isinstance(error, asyncpg.InterfaceError):
-        return "clos" in str(error)
+        return "clos" in str(error) or "released back" in str(error)
     return isinstance(error, LOST_CONNECTION)
 
 
@@ -122,6 +124,26 @@ async def connect(url: str, *, name: str) -> asyncpg.Connection[asyncpg.Record]:
 
 
 @asynccontextmanager
+async def listening(
+    pool: Pool, channel: str, heard: Callable[[Any, int, str, object], None]
+) -> AsyncIterator[Connection]:
+    """Hear the notices of a channel, on a connection of the pool that is held for it.
+
+    Yields that connection. Its loss makes no sound: whoever listens asks it something now and
+    then, and begins anew when that fails.
+    """
+    async with pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
+        await conn.add_listener(channel, heard)
+        try:
+            yield conn
+        finally:
+            # A lost connection hears nothing any more, and its complaint would take the place of
+            # the reason why we leave: a cancelled listener would go on for ever.
+            with contextlib.suppress(*LOST_CONNECTION):
+                await conn.remove_listener(channel, heard)
+
+
+@asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """One READ COMMITTED transaction, without retry."""
     async with pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn, conn.transaction():
@@ -169,9 +191,9 @@ async def in_transaction(
 
 async def _roll_back(conn: Connection, block: Any) -> None:
     """Roll back where there is still a connection to do it on."""
-    if conn.is_closed():
-        return
     try:
-        await block.rollback()
+        if not conn.is_closed():
+            await block.rollback()
     except LOST_CONNECTION:
-        conn.terminate()
+        with contextlib.suppress(asyncpg.InterfaceError):
+            conn.terminate()

@@ -186,14 +186,13 @@ class App(Generic[S]):
             log.info("started", roles=sorted(self._roles))
             await _first_failure(tasks, stop)
         finally:
+            end = asyncio.get_running_loop().time() + self.settings.drain_seconds
             try:
-                async with asyncio.timeout(self.settings.drain_seconds):
+                async with asyncio.timeout_at(end):
                     await self._end(tasks)
             except TimeoutError:
                 log.error("stopped_before_all_was_done")
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _cancel(tasks, until=end)
 
     async def _open_doors(self) -> None:
         for server in self._http:
@@ -314,6 +313,18 @@ async def _ended(
     mine = [task for task in tasks if task.get_name().startswith(prefixes)]
     if mine:
         await asyncio.wait(mine, timeout=seconds)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]], *, until: float) -> None:
+    """Cancel what still runs; a task that will not end does not keep the process from it."""
+    for task in tasks:
+        task.cancel()
+    seconds = max(LAST_STEPS_SECONDS, until - asyncio.get_running_loop().time())
+    done, left = await asyncio.wait(tasks, timeout=seconds)
+    for task in left:
+        log.error("role_did_not_end", role=task.get_name())
+    # What a role died of has been logged by the role.
+    await asyncio.gather(*done, return_exceptions=True)
 
 
 async def _measure_loop_lag() -> None:

@@ -6,6 +6,7 @@ Applies events of `DEMO_TOPIC` by publishing an answer to each; a call may be to
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ class Settings(ServiceSettings):
     service_name: ClassVar[str] = "chassis"
     demo_topic: str = Field(..., description="the topic that is read")
     demo_crash: bool = Field(False, description="whether a role fails after a moment")
+    demo_stubborn: bool = Field(False, description="whether a role goes on when it is cancelled")
 
 
 class Slow:
@@ -66,6 +68,11 @@ async def build(app: runner.App[Settings]) -> None:
         await asyncio.sleep(0.2)
         raise RuntimeError("a role failed")
 
+    async def stay() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
     app.serve_grpc(register, {})
     topic = app.settings.demo_topic
     app.consume(group=f"chassis.{topic}", topics=[topic], handlers={"thing.happened": apply})
@@ -73,6 +80,8 @@ async def build(app: runner.App[Settings]) -> None:
     app.relay_outbox()
     if app.settings.demo_crash:
         app.background("crash", crash)
+    if app.settings.demo_stubborn:
+        app.background("stay", stay)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,15 @@ import pytest
 
 from deploy.local.databases import DatabaseUrls
 from services.chassis.errors import Unavailable
-from services.chassis.postgres import Connection, Pool, create_pool, in_transaction, transaction
+from services.chassis.postgres import (
+    Connection,
+    Pool,
+    create_pool,
+    in_transaction,
+    is_lost,
+    listening,
+    transaction,
+)
 
 
 async def test_a_deadlock_is_tried_again(pool: Pool, urls: DatabaseUrls) -> None:
@@ -133,3 +141,43 @@ async def test_json_and_times_come_back_as_they_went(pool: Pool) -> None:
 async def test_a_database_that_does_not_answer_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         await create_pool("postgresql://nobody@127.0.0.1:1/nothing", name="test")
+
+
+async def test_who_listens_on_a_lost_connection_can_still_be_stopped(pool: Pool) -> None:
+    """Goal: a process whose database died in the meantime ends when it is asked to."""
+    heard, pid = asyncio.Event(), asyncio.get_running_loop().create_future()
+
+    async def listen() -> None:
+        async with listening(pool, "news", lambda *_: heard.set()) as conn:
+            pid.set_result(conn.get_server_pid())
+            await asyncio.Event().wait()
+
+    listener = asyncio.create_task(listen())
+    number = await pid
+    await pool.execute("NOTIFY news")
+    await asyncio.wait_for(heard.wait(), 10)
+    await _end(pool, number)
+    listener.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(listener, 10)
+
+
+async def test_a_held_connection_that_died_counts_as_lost(pool: Pool) -> None:
+    """asyncpg says of it that it was given back to the pool."""
+    faults: list[Exception] = []
+    async with pool.acquire() as conn:
+        await _end(pool, conn.get_server_pid())
+        async with asyncio.timeout(10):
+            while not any(isinstance(fault, asyncpg.InterfaceError) for fault in faults):
+                try:
+                    await conn.execute("SELECT 1")
+                except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                    faults.append(error)
+                await asyncio.sleep(0.01)
+    assert all(is_lost(fault) for fault in faults), faults
+
+
+async def _end(pool: Pool, pid: int) -> None:
+    """End a session of the server, and wait until it has ended."""
+    await pool.execute("SELECT pg_terminate_backend($1, 5000)", pid)

@@ -187,6 +187,18 @@ async def test_a_failed_role_ends_the_process_with_its_reason(demo: Process) -> 
     assert "a role failed" in failed[0]["exception"]
 
 
+async def test_a_role_that_will_not_end_does_not_keep_the_process(demo: Process) -> None:
+    """Goal: an orderly stop ends within its drain, and says who stood in its way."""
+    demo.environment |= {"DEMO_STUBBORN": "true", "DRAIN_SECONDS": "3"}
+    await demo.start()
+    await demo.ready()
+    demo.process.send_signal(signal.SIGTERM)
+
+    assert await demo.ended() == 0
+    left = [line for line in demo.lines() if line["event"] == "role_did_not_end"]
+    assert [line["role"] for line in left] == ["stay"]
+
+
 async def test_a_taken_port_is_named(demo: Process) -> None:
     first = await asyncio.start_server(lambda *_: None, "127.0.0.1", int(demo.grpc[10:]))
     await demo.start()
