@@ -83,10 +83,10 @@ async def listen(deps: Deps, woken: asyncio.Event) -> None:
 
     while True:
         try:
-            async with sending.queue_notices(deps, heard):
+            async with sending.queue_notices(deps, heard) as ask:
                 while True:
                     await asyncio.sleep(LISTEN_CHECK_SECONDS)
-                    await sending.next_due_at(deps)
+                    await ask()
         except _TROUBLE as error:
             if not isinstance(error, Unavailable) and not is_lost(error):
                 raise

@@ -6,7 +6,7 @@ is looked up at the provider before anything is sent again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import structlog
 
-from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection, in_transaction
+from services.chassis.postgres import Connection, in_transaction, listening
 from services.chassis.signing import Unsealable
 from services.messaging import templates
 from services.messaging.domain.chain import PLATFORM, Chain, ChainId, Language
@@ -96,15 +96,17 @@ async def next_due_at(deps: Deps) -> datetime | None:
 @asynccontextmanager
 async def queue_notices(
     deps: Deps, heard: Callable[[object, int, str, object], None]
-) -> AsyncIterator[None]:
-    """Call `heard` whenever a delivery is queued; keeps one connection of the pool for it."""
-    async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
-        await conn.add_listener(deliveries.CHANNEL, heard)
-        try:
-            yield
-        finally:
-            if not conn.is_closed():
-                await conn.remove_listener(deliveries.CHANNEL, heard)
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Call `heard` whenever a delivery is queued; keeps one connection of the pool for it.
+
+    Yields what raises when that very connection is lost.
+    """
+    async with listening(deps.pool, deliveries.CHANNEL, heard) as conn:
+
+        async def ask() -> None:
+            await deliveries.next_due_at(conn)
+
+        yield ask
 
 
 async def claim_next(deps: Deps, *, chain_id: ChainId | None = None) -> Claim:
