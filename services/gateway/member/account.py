@@ -114,26 +114,20 @@ async def account_page(visit: MemberDep) -> Response:
 
 @router.post("/m/{slug}/account")
 async def change_account(visit: MemberDep) -> Response:
-    """Keep her name, language and birthday."""
+    """Keep her name, language and birthday; what the form does not hold stays as it is."""
     fields = await read_fields(visit.request)
     language = fields["language"] if fields["language"] in i18n.LANGUAGES else visit.language
-    before = await _member(visit.deps.clients, visit)
-    birthday = own_birthday(fields["birth_day"], fields["birth_month"])
-    if birthday and before.birthday.endswith(birthday[2:]):
-        # The lists hold day and month; a year that the salon knows stays known.
-        birthday = before.birthday
+    request = UpdateMemberRequest(
+        chain_id=visit.chain.id,
+        member_id=visit.member_id,
+        given_name=fields.text("given_name") if "given_name" in fields else None,
+        family_name=fields.text("family_name") if "family_name" in fields else None,
+        birthday=await _birthday(visit, fields) if "birth_day" in fields else None,
+        language=i18n.language_value(language),
+        actor=visit.signed_in.actor,
+    )
     try:
-        await visit.deps.clients.enrollment.UpdateMember(
-            UpdateMemberRequest(
-                chain_id=visit.chain.id,
-                member_id=visit.member_id,
-                given_name=fields.text("given_name"),
-                family_name=fields.text("family_name"),
-                birthday=birthday,
-                language=i18n.language_value(language),
-                actor=visit.signed_in.actor,
-            )
-        )
+        await visit.deps.clients.enrollment.UpdateMember(request)
     except RemoteRefusal as refusal:
         problems = problems_of(refusal, visit.language, shown=ACCOUNT_FIELDS)
         return await _account_page(visit, said=fields, problems=problems)
@@ -141,6 +135,13 @@ async def change_account(visit: MemberDep) -> Response:
     keep_language(visit.request, response, language)
     visit.deps.authenticator.forget(visit.token)
     return response
+
+
+async def _birthday(visit: Visit, fields: Fields) -> str:
+    """The chosen day; the lists hold no year, so one that the salon knows stays known."""
+    chosen = own_birthday(fields["birth_day"], fields["birth_month"])
+    known = (await _member(visit.deps.clients, visit)).birthday
+    return known if chosen and known.endswith(chosen[2:]) else chosen
 
 
 @router.post("/m/{slug}/account/consent")

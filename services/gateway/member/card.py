@@ -34,7 +34,7 @@ async def home(visit: VisitDep) -> Response:
     """The mobile URL: the four squares for a member, the form to become one for a visitor."""
     first_visit = SEEN_COOKIE not in visit.request.cookies
     if visit.principal is None:
-        response = join_page(visit, first_visit=first_visit)
+        response = await join_page(visit, first_visit=first_visit)
     else:
         response = await _member_home(visit, first_visit)
     if first_visit:

@@ -23,6 +23,7 @@ from loyalty.types.v1 import types_pb2
 from loyalty.types.v1.types_pb2 import Actor
 
 from services.chassis.errors import RemoteRefusal, Unavailable
+from services.gateway.member import holdings
 from services.gateway.member.codes import send_code
 from services.gateway.member.door import PageRoute, Visit, VisitDep
 from services.gateway.member.earns import earn
@@ -71,7 +72,7 @@ def source_of(mark: str, *, earn_token: str) -> types_pb2.EnrollmentSource.Value
     return types_pb2.ENROLLMENT_SOURCE_TYPED
 
 
-def join_page(
+async def join_page(
     visit: Visit,
     *,
     fields: Fields | None = None,
@@ -93,13 +94,22 @@ def join_page(
         done=query.get("done", ""),
         first_visit=first_visit,
         phone=phone_kind(visit.request),
+        contact=await _contact(visit),
     )
+
+
+async def _contact(visit: Visit) -> str:
+    """Who asks for the consent and where to reach them: it stands beside the boxes."""
+    salons = await holdings.salons_of(visit.deps, visit.chain.id)
+    known = next((salon for salon in salons if salon.address or salon.phone), None)
+    parts = [visit.chain.name, known.address, known.phone] if known else [visit.chain.name]
+    return ", ".join(part for part in parts if part)
 
 
 @router.get("/m/{slug}/join")
 async def join_form(visit: VisitDep) -> Response:
     """The form by itself; a member has no need of it."""
-    return visit.go() if visit.principal else join_page(visit)
+    return visit.go() if visit.principal else await join_page(visit)
 
 
 @router.post("/m/{slug}/join")
@@ -111,7 +121,7 @@ async def join(visit: VisitDep) -> Response:
     await limits.check("join", visit.chain.id, limits.network_of(visit.request))
     problems = missing_contact(fields, visit.language)
     if problems:
-        return join_page(visit, fields=fields, problems=problems, earn_token=earn_token)
+        return await join_page(visit, fields=fields, problems=problems, earn_token=earn_token)
     try:
         answer = await _enroll(visit, fields, earn_token)
         if not answer.created:
@@ -122,7 +132,7 @@ async def join(visit: VisitDep) -> Response:
             return await send_code(visit, contact, next_path=back)
     except RemoteRefusal as refusal:
         problems = problems_of(refusal, visit.language, shown=JOIN_FIELDS)
-        return join_page(visit, fields=fields, problems=problems, earn_token=earn_token)
+        return await join_page(visit, fields=fields, problems=problems, earn_token=earn_token)
     await _open_account(visit, answer.member.id)
     next_path = visit.own_path(fields["next"]).removeprefix(visit.base)
     if earn_token and not await _earned_first_point(visit, answer, earn_token, fields.key):

@@ -209,7 +209,7 @@ async def earn_page(visit: VisitDep, earn_token: str) -> Response:
         problems = problems_of(refusal, visit.language)
         return visit.show("earn_refused.html", problems=problems)
     if visit.principal is None:
-        return join_page(visit, earn_token=earn_token)
+        return await join_page(visit, earn_token=earn_token)
     cards = await holdings.points_cards(visit.deps.clients, visit.chain.id, visit.member_id)
     card = next((one for one in cards if one.program.id == read.program_id), None)
     return visit.show(
