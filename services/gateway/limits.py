@@ -47,14 +47,13 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "code": Limit(times=20, per_seconds=60, fail_open=False),
     "sign_in": Limit(times=10, per_seconds=900, fail_open=False),
     "sign_in_network": Limit(times=60, per_seconds=900, fail_open=False),
-    # Keys, sessions and links that nobody has: one network guessing.
-    "unknown_token": Limit(times=60, per_seconds=60),
+    # Keys that nobody has. They cannot be guessed; this only spares enrollment the questions.
+    "unknown_token": Limit(times=1200, per_seconds=60),
     "decode": Limit(times=30, per_seconds=60),
     "tablet": Limit(times=60, per_seconds=60),
     "reward": Limit(times=60, per_seconds=60),
     "page": Limit(times=600, per_seconds=60),
     "operator": Limit(times=600, per_seconds=60),
-    "sandbox": Limit(times=600, per_seconds=60),
 }
 
 WINDOW_SECONDS = 10

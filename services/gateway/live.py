@@ -15,6 +15,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.responses import StreamingResponse
 
+from services.gateway import metrics
+
 log = structlog.get_logger(__name__)
 
 # Proxies close silent connections; a comment line this often keeps them.
@@ -38,6 +40,8 @@ class LiveHub:
         self._queues: dict[str, list[asyncio.Queue[str]]] = {}
         self._on_revoked: list[Callable[[str], None]] = []
         self._closed = False
+        # Two first commands at once would each open a connection, and one of them be lost.
+        self._commands = asyncio.Lock()
 
     def on_revoked(self, handler: Callable[[str], None]) -> None:
         """Call this with the text of every revocation that enrollment makes known."""
@@ -62,9 +66,11 @@ class LiveHub:
             _put(queues[0], _CLOSED)
         if len(queues) == 1:
             await self._listen(member_id)
+        metrics.LIVE_SCREENS.inc()
         try:
             yield self._drain(queue)
         finally:
+            metrics.LIVE_SCREENS.dec()
             queues.remove(queue)
             if not queues and self._queues.get(member_id) is queues:
                 del self._queues[member_id]
@@ -72,14 +78,18 @@ class LiveHub:
 
     async def _listen(self, member_id: str) -> None:
         try:
-            await self._pubsub.subscribe(f"live:{member_id}")
+            async with self._commands:
+                await self._pubsub.subscribe(f"live:{member_id}")
         except (RedisError, OSError, TimeoutError):
             # `run` subscribes again to every name once it has a connection.
             log.warning("live_subscription_waits_for_redis")
 
     async def _listen_no_more(self, member_id: str) -> None:
         try:
-            await self._pubsub.unsubscribe(f"live:{member_id}")
+            async with self._commands:
+                # Somebody may have opened a screen of hers while we waited.
+                if member_id not in self._queues:
+                    await self._pubsub.unsubscribe(f"live:{member_id}")
         except (RedisError, OSError, TimeoutError):
             log.warning("live_unsubscription_waits_for_redis")
 
@@ -94,17 +104,19 @@ class LiveHub:
         """Read the subscription until cancelled; survives a Redis that goes and comes back."""
         while not self._closed:
             try:
-                names = [REVOKED, *(f"live:{member_id}" for member_id in self._queues)]
-                await self._pubsub.subscribe(*names)
+                async with self._commands:
+                    names = [REVOKED, *(f"live:{member_id}" for member_id in self._queues)]
+                    await self._pubsub.subscribe(*names)
                 while not self._closed:
                     message = await self._pubsub.get_message(timeout=HEARTBEAT_SECONDS)
                     if message is not None:
                         self._heard(_text(message["channel"]), _text(message["data"]))
             except (RedisError, OSError, TimeoutError):
                 log.warning("live_lost_redis", retry_seconds=RECONNECT_SECONDS)
-                await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+                async with self._commands:
+                    await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+                    self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
                 await asyncio.sleep(RECONNECT_SECONDS)
-                self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
                 # What was revoked meanwhile went unheard: nothing remembered may be trusted.
                 self._heard(REVOKED, "")
 

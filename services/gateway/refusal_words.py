@@ -90,8 +90,8 @@ OWN_REFUSALS: Final[Mapping[str, Words]] = {
     ),
     "RATE_LIMITED": Words(
         status=429,
-        en="Too many requests. Try again in {retry_after_seconds} seconds.",
-        fr="Trop de demandes. Réessayez dans {retry_after_seconds} secondes.",
+        en="Too many requests. Try again in {retry_after_seconds} s.",
+        fr="Trop de demandes. Réessayez dans {retry_after_seconds} s.",
     ),
     "INTERNAL_SERVER_ERROR": Words(
         status=500,
