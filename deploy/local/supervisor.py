@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ DELAY_SECONDS_MIN, DELAY_SECONDS_MAX = 0.5, 10.0
 # A process that ran this long was well; its next end counts as the first.
 WELL_SECONDS = 30.0
 DRAIN_SECONDS = 25
+EXIT_CODE_SECONDS_MAX = 1.0
 
 
 @dataclass(slots=True)
@@ -50,6 +52,8 @@ class Supervisor:
         self._services = {service.name: service for service in services.read_plan(layout)}
         self._wishes = current(layout)
         self._watches = {name: Watch() for name in (*engines.own(self._wishes), *self._services)}
+        # Kept until their end is known: a forgotten Popen object takes the exit status with it.
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._exits: dict[int, int] = {}
         self._stopping = False
 
@@ -92,7 +96,7 @@ class Supervisor:
         delay = min(DELAY_SECONDS_MAX, DELAY_SECONDS_MIN * 2 ** (watch.ended_in_a_row - 1))
         watch.next_try = now + delay
         record = processes.read_record(self._layout.run, name)
-        code = self._exits.get(record.pid) if record else None
+        code = self._exit_code(record.pid) if record else None
         _say(f"{name} ended (exit {code}), starting again in {delay} s")
         self._write_ends(name, watch, code)
 
@@ -101,7 +105,7 @@ class Supervisor:
         try:
             if name in self._services:
                 service = self._services[name]
-                processes.spawn(
+                process = processes.spawn(
                     service.command,
                     name=name,
                     folder=self._layout.run,
@@ -110,6 +114,7 @@ class Supervisor:
                     cwd=ROOT,
                     port=service.port,
                 )
+                self._children[process.pid] = process
             else:
                 engines.start(name, self._layout, self._wishes)
         except (OSError, processes.StartFailed, EngineMissing) as error:
@@ -127,6 +132,24 @@ class Supervisor:
             known = json.loads(path.read_text())
         known[name] = {"in_a_row": watch.ended_in_a_row, "exit": code}
         path.write_text(json.dumps(known))
+
+    def _exit_code(self, pid: int) -> int | None:
+        """How a process ended; None for one that an earlier supervisor had started.
+
+        When its first thread has ended others may still be ending, and only the last one's end
+        tells the code.
+        """
+        child = self._children.pop(pid, None)
+        if child is None:
+            return None
+
+        def told() -> bool:
+            self._reap()
+            return pid in self._exits
+
+        processes.wait_until(told, seconds=EXIT_CODE_SECONDS_MAX)
+        child.returncode = self._exits.pop(pid, None)
+        return child.returncode
 
     def _reap(self) -> None:
         """Take leave of children that ended, and remember how."""
