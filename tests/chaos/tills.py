@@ -11,6 +11,7 @@ import itertools
 import os
 import random
 import secrets
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,7 +55,9 @@ class Books:
     answers: Counter[int] = field(default_factory=Counter)
     acknowledged: int = 0
     retries: int = 0
+    # With every resend, and of one request alone.
     slowest_seconds: float = 0.0
+    slowest_answer_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,22 +151,29 @@ class Till:
 
         Raises `TimeoutError` when nobody gave one for a minute.
         """
-        begun = asyncio.get_running_loop().time()
+        begun = time.monotonic()
         async with asyncio.timeout(GIVE_UP_SECONDS):
-            while True:
-                try:
-                    answer = await self.client.request(method, path, json=body)
-                except httpx.TransportError:
-                    self.books.answers[0] += 1
-                else:
-                    self.books.answers[answer.status_code] += 1
-                    if answer.status_code not in LATER:
-                        break
+            while (answer := await self._once(method, path, body)) is None:
                 self.books.retries += 1
                 await asyncio.sleep(random.uniform(0.5, 1.5) * PAUSE_SECONDS)
-        waited = asyncio.get_running_loop().time() - begun
-        self.books.slowest_seconds = max(self.books.slowest_seconds, waited)
+        self.books.slowest_seconds = max(self.books.slowest_seconds, time.monotonic() - begun)
         return answer
+
+    async def _once(
+        self, method: str, path: str, body: dict[str, Any] | None
+    ) -> httpx.Response | None:
+        """The answer to one request; None where it must be sent again. 0 counts broken lines."""
+        begun = time.monotonic()
+        try:
+            answer = await self.client.request(method, path, json=body)
+        except httpx.TransportError:
+            self.books.answers[0] += 1
+            return None
+        finally:
+            waited = time.monotonic() - begun
+            self.books.slowest_answer_seconds = max(self.books.slowest_answer_seconds, waited)
+        self.books.answers[answer.status_code] += 1
+        return None if answer.status_code in LATER else answer
 
     async def done(
         self, method: str, path: str, body: dict[str, Any] | None = None

@@ -128,7 +128,8 @@ async def test_two_hundred_earns_by_their_own_keys_all_count(
 ) -> None:
     """Reliability test 8: 200 concurrent earns with 200 keys have 200 effects.
 
-    On one account and spread over twenty. Afterwards the ledger check is clean: every balance equals its entries, in their sequence.
+    On one account and spread over twenty. Afterwards the ledger check is clean: every balance
+    equals its entries, in their sequence.
     """
     rounds = scaled(EARN_ROUNDS)
     seconds = 0.0
