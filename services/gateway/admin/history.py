@@ -10,6 +10,7 @@ from typing import Final
 from loyalty.enrollment.v1.enrollment_pb2 import Salon
 from loyalty.points.v1 import points_pb2
 from loyalty.rewards.v1 import rewards_pb2
+from loyalty.types.v1 import types_pb2
 from loyalty.types.v1.types_pb2 import Actor
 
 from services.gateway.admin.desk import Desk
@@ -46,6 +47,23 @@ _EVENTS: Final[Mapping[int, str]] = {
     rewards_pb2.REWARD_EVENT_KIND_RESTORED: N_("Récompense remise à gagné"),
     rewards_pb2.REWARD_EVENT_KIND_VOIDED: N_("Récompense annulée"),
     rewards_pb2.REWARD_EVENT_KIND_EXPIRED: N_("Récompense expirée"),
+}
+
+# D24, LS-40 to LS-45: by which way a member came.
+SOURCES: Final[Mapping[int, str]] = {
+    types_pb2.ENROLLMENT_SOURCE_JOIN_QR: N_("Affiche avec code QR"),
+    types_pb2.ENROLLMENT_SOURCE_SMS: N_("Message texte"),
+    types_pb2.ENROLLMENT_SOURCE_WEB: N_("Site web du salon"),
+    types_pb2.ENROLLMENT_SOURCE_EMAIL: N_("Courriel"),
+    types_pb2.ENROLLMENT_SOURCE_SOCIAL: N_("Médias sociaux"),
+    types_pb2.ENROLLMENT_SOURCE_TYPED: N_("Adresse tapée"),
+    types_pb2.ENROLLMENT_SOURCE_TABLET: N_("Tablette"),
+    types_pb2.ENROLLMENT_SOURCE_TILL: N_("Caisse"),
+    types_pb2.ENROLLMENT_SOURCE_RECEIPT: N_("Reçu"),
+    types_pb2.ENROLLMENT_SOURCE_PANEL: N_("Panneau ou répertoire"),
+    types_pb2.ENROLLMENT_SOURCE_IMPORT: N_("Importation"),
+    types_pb2.ENROLLMENT_SOURCE_STATUS_PAGE: N_("Page de statut"),
+    types_pb2.ENROLLMENT_SOURCE_EARN_QR: N_("Code QR pour gagner des points"),
 }
 
 _ACTORS: Final[Mapping[int, str]] = {

@@ -31,7 +31,7 @@ from loyalty.types.v1 import types_pb2
 
 from services.chassis.errors import RemoteRefusal
 from services.gateway.admin.desk import Desk, DeskDep
-from services.gateway.admin.history import REASONS, Line, entry_line, event_line
+from services.gateway.admin.history import REASONS, SOURCES, Line, entry_line, event_line
 from services.gateway.member.forms import (
     NO_PROBLEMS,
     Fields,
@@ -239,6 +239,7 @@ async def _member_page(
         problems=problems,
         member=member,
         cards=cards,
+        came_by=desk.say(SOURCES[member.source]) if member.source in SOURCES else "",
         history=history,
         consents=consents.consents,
         reasons=[(value, desk.say(words)) for value, words in REASONS.items()],
