@@ -11,7 +11,7 @@ from services.points.domain import refunds
 from services.points.domain.ids import ChangeId, LineUid, PromotionId
 from services.points.domain.promotions import Multiplier, PromotionTerms
 from services.points.domain.refunds import Change, Exchange
-from services.points.domain.terms import SettledSale
+from services.points.domain.terms import SettledSale, VisitRefundBasis
 from tests.points.tally import SPEND_1, SPEND_10, VISIT_20, custom, full, items, line, sold
 
 TWO = [line("a", 1000), line("b", 2500)]
@@ -79,3 +79,15 @@ def test_a_refund_after_an_exchange_is_shared_over_the_new_lines() -> None:
     assert LineUid("b") in {
         portion.line.uid for portion in refunds.remains(settled, [exchange]).portions
     }
+
+
+def test_a_visit_that_a_refund_left_is_not_counted_twice() -> None:
+    """D1, R22 read literally: $40 of $50 back keeps the point; $10 for $50 then adds none."""
+    settled = sold(
+        VISIT_20,
+        [line("a", 4000), line("b", 1000)],
+        visit_refund_basis=VisitRefundBasis.REFUNDED,
+    )
+    up = Exchange(id=ChangeId("x"), returned=items("b").lines, added=(line("c", 5000),))
+
+    assert lost(settled, [items("a"), up, full()]) == [0, 0, 1]

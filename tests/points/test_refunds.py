@@ -351,6 +351,31 @@ def test_expired_points_count_once_over_refunds_in_parts(parts: list[int]) -> No
     assert tally.balance == -40
 
 
+def test_what_the_sale_still_holds_goes_before_what_expired_counts() -> None:
+    """D37: a lot of an exchange holds 50; 30 leave from it, and the 60 that expired wait."""
+    tally = Tally()
+    own = tally.lots[tally.earn(50)]
+
+    leaving = refunds.withdrawal(
+        lost_points=30,
+        balance=50,
+        own_lots=[own],
+        own_expired=60,
+        debt_rule=DebtRule.ALLOW_NEGATIVE,
+    )
+
+    assert (leaving.points, leaving.expired, leaving.forgiven) == (30, 0, 0)
+
+
+def test_a_clamped_refund_leaves_an_older_debt_as_it_is() -> None:
+    """D3: with CLAMP_ZERO a balance of -5 takes nothing more, and nothing is given."""
+    leaving = refunds.withdrawal(
+        lost_points=30, balance=-5, own_lots=[], own_expired=0, debt_rule=DebtRule.CLAMP_ZERO
+    )
+
+    assert (leaving.points, leaving.forgiven) == (0, 30)
+
+
 def test_a_sale_without_a_member_loses_nothing() -> None:
     """R32, SQ-45: neither refund nor exchange of an anonymous sale moves a point."""
     settled = sold(SPEND_1, hundred(), anonymous=True)
