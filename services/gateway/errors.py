@@ -15,11 +15,16 @@ from starlette.responses import Response
 
 from services.chassis.errors import RateLimited, RemoteRefusal, Unavailable
 from services.gateway.refusal_words import OWN_REFUSALS, Words
+from services.gateway.sale_words import SALE_REFUSALS
 from services.gateway.service_words import SERVICE_REFUSALS
 
 log = structlog.get_logger(__name__)
 
-REFUSALS: Final[Mapping[str, Words]] = {**SERVICE_REFUSALS, **OWN_REFUSALS}
+REFUSALS: Final[Mapping[str, Words]] = {
+    **SERVICE_REFUSALS,
+    **SALE_REFUSALS,
+    **OWN_REFUSALS,
+}
 
 LANGUAGES: Final = ("en", "fr")
 

@@ -230,3 +230,134 @@ class Overloaded(Refusal):
 
     code = "overloaded"
     retry_after_seconds = 1
+
+
+class RuleTypeUnknown(Refusal):
+    """An accrual rule is none of VISIT, SPEND, ITEM_VARIATION, CATEGORY."""
+
+    code = "rule_type_unknown"
+    field = "accrual_rules"
+
+
+class RuleIncomplete(Refusal):
+    """An accrual rule lacks what its type needs; the field says what."""
+
+    code = "rule_incomplete"
+    field = "accrual_rules"
+
+
+class RuleFieldForeign(Refusal):
+    """An accrual rule carries data of another type than its own; the field says which."""
+
+    code = "rule_field_foreign"
+    field = "accrual_rules"
+
+
+class ExclusionNotAllowed(Refusal):
+    """Items and categories are excluded from spending only, not from other rules (SQ-57)."""
+
+    code = "exclusion_not_allowed"
+    field = "accrual_rules"
+
+
+class LineRepeated(Refusal):
+    """Two lines of a sale have one uid, `uid`."""
+
+    code = "line_repeated"
+    field = "line_items"
+
+
+class LineUnknown(Refusal):
+    """The sale has no line `uid`."""
+
+    code = "line_unknown"
+    field = "line_items"
+
+
+class AmountAmbiguous(Refusal):
+    """A discount or tax is either a percentage or an amount; this one is both or neither."""
+
+    code = "amount_ambiguous"
+
+
+class RefundExceedsSale(Refusal):
+    """More would be refunded than remains of the sale; `remaining_minor` is what does."""
+
+    code = "refund_exceeds_sale"
+    field = "amount_money"
+
+
+class QuantityExceedsLine(Refusal):
+    """More of line `uid` would come back than the `remaining` of it."""
+
+    code = "quantity_exceeds_line"
+    field = "line_items"
+
+
+class PeriodInvalid(Refusal):
+    """A time period of a promotion is not understood at `part` (RFC 5545)."""
+
+    code = "period_invalid"
+    field = "available_time.time_periods"
+
+
+class IncentiveInvalid(Refusal):
+    """A promotion multiplies or adds: exactly one of the two."""
+
+    code = "incentive_invalid"
+    field = "incentive"
+
+
+class MultiplierInvalid(Refusal):
+    """A multiplier lies above 1 and up to `maximum`, with at most `decimals` decimals."""
+
+    code = "multiplier_invalid"
+    field = "multiplier"
+
+
+class QualifyingInvalid(Refusal):
+    """A promotion names items or categories, not both, and only where visits or spending earn."""
+
+    code = "qualifying_invalid"
+    field = "qualifying_item_variation_ids"
+
+
+class TriggerLimitInvalid(Refusal):
+    """A trigger limit is 1 to `maximum` times, of all time or of a day."""
+
+    code = "trigger_limit_invalid"
+    field = "trigger_limit"
+
+
+class PromotionLimit(Refusal):
+    """As many promotions run or are planned as may; `limit` says how many."""
+
+    code = "promotion_limit"
+
+
+class PromotionOver(Refusal):
+    """The promotion has ended or was canceled before."""
+
+    code = "promotion_over"
+    field = "promotion_id"
+
+
+class TierLimit(Refusal):
+    """The program has as many tiers as it may have; `limit` says how many (T10)."""
+
+    code = "tier_limit"
+    field = "tiers"
+
+
+class TierThresholdsInvalid(Refusal):
+    """Tiers start at 0, where everybody is, and no two have the same threshold."""
+
+    code = "tier_thresholds_invalid"
+    field = "tiers"
+
+
+class ExpiryPolicyInvalid(Refusal):
+    """Points expire never or after `minimum` to `maximum` whole months, written "P3M" (D27)."""
+
+    code = "expiry_policy_invalid"
+    field = "expiration_policy"

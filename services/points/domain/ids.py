@@ -15,6 +15,14 @@ PostingId = NewType("PostingId", UUID)
 LotId = NewType("LotId", UUID)
 RewardId = NewType("RewardId", UUID)
 GrantId = NewType("GrantId", UUID)
+SaleId = NewType("SaleId", UUID)
+PromotionId = NewType("PromotionId", UUID)
+TierId = NewType("TierId", UUID)
+# A line of a sale is named by the till that made it; catalog ids are the till's as well.
+LineUid = NewType("LineUid", str)
+CatalogId = NewType("CatalogId", str)
+# A refund or an exchange, as the till calls it.
+ChangeId = NewType("ChangeId", str)
 
 # Drawn once. Another value would give every member another account: it never changes.
 NAMESPACE = UUID("80299b9c-9ddf-4b38-aa4b-1a6af64a0f21")

@@ -22,6 +22,7 @@ from services.points.domain.ids import (
     PostingId,
     ProgramId,
     RewardId,
+    SaleId,
     SalonId,
     Side,
     side_account_id,
@@ -41,6 +42,8 @@ class PostingKind(StrEnum):
     ADJUSTMENT = "adjustment"
     REWARD = "reward"
     REWARD_RETURN = "reward_return"
+    REFUND = "refund"
+    EXPIRY = "expiry"
 
 
 class EarnSource(StrEnum):
@@ -132,6 +135,7 @@ class Posting:
     salon_id: SalonId | None = None
     actor: Actor = Actor()
     reward_id: RewardId | None = None
+    sale_id: SaleId | None = None
     reverses: PostingId | None = None
     business_key: str | None = None
     occurred_at: datetime
@@ -162,7 +166,11 @@ class Fact:
     recorded_at: datetime
     salon_id: SalonId | None = None
     actor: Actor = Actor()
+    sale_id: SaleId | None = None
     business_key: str | None = None
+    # The policy of points that come in, and where it ends them (N8).
+    policy: str = POLICY_NEVER
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +205,11 @@ def reward_return_key(reward_id: RewardId) -> str:
 def grant_key(grant_id: GrantId) -> str:
     """The business fact "this multi-point grant was used": it happens once (LS-25)."""
     return f"grant:{grant_id}"
+
+
+def expiry_key(lot_id: LotId) -> str:
+    """The business fact "this lot expired": it happens once (X14)."""
+    return f"expiry:{lot_id}"
 
 
 def earn(account: Account, *, points: int, source: EarnSource, fact: Fact) -> Movement:
@@ -277,6 +290,40 @@ def give_back(
     return _moved(account, posting, moves)
 
 
+def take_back(
+    account: Account,
+    *,
+    points: int,
+    reverses: PostingId | None,
+    own_lots: Sequence[Lot],
+    open_lots: Sequence[Lot],
+    fact: Fact,
+) -> Movement:
+    """A sale's points leave again: its own lots first, then others, then debt (D3, D37).
+
+    Not zero; how many is for `refunds` to say. The balance may fall below zero.
+    """
+    posting = replace(
+        _posting(account, Side.ISSUED, points=-points, kind=PostingKind.REFUND, fact=fact),
+        reverses=reverses,
+    )
+    own = {lot.id for lot in own_lots}
+    first = lots.spend(own_lots, posting_id=posting.id, points=points)
+    others = [lot for lot in open_lots if lot.id not in own]
+    left = points - sum(use.points for use in first.uses)
+    then = lots.spend(others, posting_id=posting.id, points=left)
+    return _moved(account, posting, LotMoves(uses=first.uses + then.uses))
+
+
+def expire(account: Account, *, lot: Lot, fact: Fact) -> Movement:
+    """What is left of a lot ends, at the instant that was promised (SQ-66, example X1)."""
+    posting = _posting(
+        account, Side.EXPIRED, points=-lot.remaining, kind=PostingKind.EXPIRY, fact=fact
+    )
+    moves = lots.spend([lot], posting_id=posting.id, points=lot.remaining)
+    return _moved(account, posting, moves)
+
+
 def _posting(
     account: Account, side: Side, *, points: int, kind: PostingKind, fact: Fact
 ) -> Posting:
@@ -297,6 +344,7 @@ def _posting(
         balance_after=balance,
         salon_id=fact.salon_id,
         actor=fact.actor,
+        sale_id=fact.sale_id,
         business_key=fact.business_key,
         occurred_at=fact.occurred_at,
         recorded_at=fact.recorded_at,
@@ -311,8 +359,8 @@ def _fresh_lot(account: Account, *, points: int, fact: Fact) -> Lot:
         posting_id=fact.posting_id,
         points=points,
         remaining=points,
-        expires_at=None,
-        policy=POLICY_NEVER,
+        expires_at=fact.expires_at,
+        policy=fact.policy,
         salon_id=fact.salon_id,
         earned_at=fact.occurred_at,
     )
