@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
+from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright, expect
 
 from tests.browser.phone import Phone, open_phone
 from tests.browser.salon import Salon, open_salon
@@ -18,6 +18,10 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+# A busy machine is slow, not wrong: an expectation waits as long as any other step.
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,7 @@ async def open_phone(
         is_mobile=True,
         **options,
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(20_000)
     page = await context.new_page()
     phone = Phone(context=context, page=page, salon=salon, number=new_phone_number())
     page.on("pageerror", lambda error: phone.faults.append(str(error)))

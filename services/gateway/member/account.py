@@ -33,6 +33,8 @@ from services.gateway.web.render import keep_language
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 CONSENT_WORDING = "account-1"
+NEWS_TRIES_MAX = 6
+NEWS_SECONDS = 0.5
 ACCOUNT_FIELDS = {
     "given_name": "given_name",
     "family_name": "family_name",
@@ -148,19 +150,26 @@ async def _birthday(visit: Visit, fields: Fields) -> str:
 async def change_email_consent(visit: MemberDep) -> Response:
     """Her own tick for e-mails; texts come back by her own text only (LS-78, LS-79)."""
     fields = await read_fields(visit.request)
-    try:
-        await visit.deps.clients.messaging.SetEmailConsent(
-            SetEmailConsentRequest(
-                chain_id=visit.chain.id,
-                member_id=visit.member_id,
-                granted=bool(fields["email_consent"]),
-                wording_version=CONSENT_WORDING,
-                actor=visit.signed_in.actor,
-            )
-        )
-    except RemoteRefusal as refusal:
-        return await _account_page(visit, problems=problems_of(refusal, visit.language))
-    return visit.go("/account?done=consent")
+    request = SetEmailConsentRequest(
+        chain_id=visit.chain.id,
+        member_id=visit.member_id,
+        granted=bool(fields["email_consent"]),
+        wording_version=CONSENT_WORDING,
+        actor=visit.signed_in.actor,
+    )
+    for attempt in range(1, NEWS_TRIES_MAX + 1):
+        try:
+            await visit.deps.clients.messaging.SetEmailConsent(request)
+        except RemoteRefusal as refusal:
+            # Messaging hears of a new member by an event, a moment after she has joined.
+            if refusal.code.upper() != "MEMBER_UNKNOWN":
+                return await _account_page(visit, problems=problems_of(refusal, visit.language))
+            if attempt < NEWS_TRIES_MAX:
+                await asyncio.sleep(NEWS_SECONDS)
+        else:
+            return visit.go("/account?done=consent")
+    words = visit.say("Votre inscription est encore en chemin. Réessayez dans un instant.")
+    return await _account_page(visit, problems=Problems(form=words, status=503))
 
 
 @router.get("/m/{slug}/account/consent")
