@@ -45,7 +45,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "scan": Limit(times=30, per_seconds=60),
     # Typed earn codes and multi-point codes; points counts the wrong ones by itself.
     "code": Limit(times=20, per_seconds=60, fail_open=False),
-    "sign_in": Limit(times=10, per_seconds=900, fail_open=False),
+    # Tries for one e-mail are enrollment's to count: a right password ends its count.
     "sign_in_network": Limit(times=60, per_seconds=900, fail_open=False),
     # Keys that nobody has. They cannot be guessed; this only spares enrollment the questions.
     "unknown_token": Limit(times=1200, per_seconds=60),

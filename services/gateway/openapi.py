@@ -20,7 +20,7 @@ router = APIRouter(include_in_schema=False)
 VERSION: Final = "2026-11-21"
 _DESCRIPTION: Final = """\
 Loyalty for salon chains, shaped like Square's Loyalty API: a till that speaks that API changes its
-base URL and its token and nothing else.
+base URL and its token; what is not there yet is refused in words.
 
 Every request carries `Authorization: Bearer …`. Every answer carries a `request-id` header. A key
 belongs to one chain; what is another chain's is not found. POSTs take an `idempotency_key` (or the

@@ -116,8 +116,8 @@ OWN_REFUSALS: Final[Mapping[str, Words]] = {
     ),
     "EXPECTED_JSON_BODY": Words(
         status=400,
-        en="The body is not readable JSON.",
-        fr="Le corps n’est pas du JSON lisible.",
+        en="The body must be a JSON object, sent with `Content-Type: application/json`.",
+        fr="Le corps doit être un objet JSON, envoyé avec `Content-Type: application/json`.",
     ),
     "MISSING_REQUIRED_PARAMETER": Words(
         status=400, en="This field is required.", fr="Ce champ est obligatoire."

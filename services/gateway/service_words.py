@@ -287,6 +287,13 @@ _POINTS: Final[Mapping[str, Words]] = {
         en="This code needs {digits_min} to {digits_max} digits and nothing else.",
         fr="Ce code doit avoir de {digits_min} à {digits_max} chiffres et rien d’autre.",
     ),
+    "CODES_ALIKE": Words(
+        status=400,
+        public="INVALID_VALUE",
+        en="The two codes must differ: who knows the code for one point must not give many.",
+        fr="Les deux codes doivent différer : qui connaît le code d’un point ne doit pas en donner "
+        "plusieurs.",
+    ),
     "OCCURRED_TOO_EARLY": Words(
         status=400,
         public="INVALID_TIME",

@@ -3,7 +3,15 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    StorageState,
+    async_playwright,
+    expect,
+)
 
 from tests.browser.phone import Phone, open_phone
 from tests.browser.salon import Salon, open_salon
@@ -46,6 +54,33 @@ async def salon(stack: Stack) -> AsyncIterator[Salon]:
     """A sandbox chain with two salons, three rewards at 5, 10 and 20, an offer and a tablet."""
     async with open_salon(stack) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+async def owner_state(browser: Browser, salon: Salon) -> StorageState:
+    """The owner's browser after one sign-in, for every test that works at the panel."""
+    context = await browser.new_context(locale="fr-CA")
+    page = await context.new_page()
+    await page.goto(f"{salon.url}/signin")
+    await page.get_by_label("Courriel").fill(salon.owner["email"])
+    await page.get_by_label("Mot de passe").fill(salon.owner["password"])
+    await page.get_by_role("button", name="Se connecter").click()
+    await page.wait_for_url(f"{salon.url}/admin")
+    state = await context.storage_state()
+    await context.close()
+    return state
+
+
+@pytest.fixture
+async def panel(browser: Browser, salon: Salon, owner_state: StorageState) -> AsyncIterator[Page]:
+    """The owner at her desk, signed in, on the first page of the panel."""
+    context = await browser.new_context(
+        viewport={"width": 1200, "height": 900}, locale="fr-CA", storage_state=owner_state
+    )
+    page = await context.new_page()
+    await page.goto(f"{salon.url}/admin")
+    yield page
+    await context.close()
 
 
 @pytest.fixture

@@ -216,3 +216,18 @@ async def test_a_known_member_who_scans_on_a_new_phone_proves_it_and_earns(
 
     await expect(page.get_by_text("+1 point sur votre carte!")).to_be_visible()
     assert await salon.balance_of(phone.number) == 1
+
+
+async def test_the_other_language_is_the_same_scan(phone: Phone, salon: Salon) -> None:
+    """LS-24: changing the language of the page after a point gives no second one."""
+    await phone.join()
+    page = phone.page
+    await page.goto(salon.earn_link)
+    await expect(page.get_by_text("+1 point sur votre carte!")).to_be_visible()
+    await page.get_by_role("link", name="English").click()
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
+    assert await salon.balance_of(phone.number) == 1
+    # Also where the answer to the first one was never seen.
+    await page.goto(f"{salon.earn_link}?lang=fr")
+    await expect(page.locator("[data-earn-status]")).to_be_visible()
+    assert await salon.balance_of(phone.number) == 1

@@ -63,7 +63,7 @@ async def test_doors_that_guard_a_secret_close_without_redis() -> None:
         limits = make(nowhere)
         await limits.check("join", "somebody")
         with pytest.raises(RateLimited):
-            await limits.check("sign_in", "somebody")
+            await limits.check("sign_in_network", "somewhere")
 
 
 async def test_an_api_key_has_its_share_of_every_ten_seconds(redis_url: str) -> None:

@@ -290,6 +290,22 @@ async def test_each_grant_leaves_a_line_in_the_audit(house: House) -> None:
     assert (str(line["member_id"]), str(line["subject_id"])) == (house.alice, grant_id)
 
 
+async def test_the_code_of_one_point_never_opens_many(house: House) -> None:
+    """LS-01, D39: a program's two codes differ from the start, whichever is changed."""
+    before = await house.codes()
+    for wish in (
+        {"points_code": before.multi_point_code},
+        {"multi_point_code": "5555", "points_code": "5555"},
+    ):
+        with pytest.raises(RemoteRefusal) as refused:
+            await house.update_program(**wish)
+        assert (refused.value.code, refused.value.field) == ("codes_alike", "multi_point_code")
+    assert await house.codes() == before
+    with pytest.raises(RemoteRefusal) as refused:
+        await house.create_program(points_code="4444", multi_point_code="4444")
+    assert refused.value.code == "codes_alike"
+
+
 async def test_ls_05_a_new_program_has_a_points_code_of_three_digits(house: House) -> None:
     """LS-05, D39: 3 digits and 6, drawn anew each time; the owner is told that 3 are few."""
     made = [await house.create_program(points_code=None, multi_point_code=None) for _ in range(4)]

@@ -120,6 +120,9 @@ async def save_logo(desk: ManagerDesk) -> Response:
         return await _change(desk, request, Fields())
     file = form.get("logo")
     uploaded = await file.read() if isinstance(file, UploadFile) else b""
+    if not uploaded:
+        words = desk.say("Choisissez d'abord un fichier.")
+        return await _page(desk, problems=Problems(fields={"logo": words}))
     try:
         picture = await images.redraw(uploaded, edge_pixels=LOGO_EDGE_PIXELS)
     except images.ImageRefused as refused:

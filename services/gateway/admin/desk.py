@@ -41,8 +41,9 @@ MENU: Final = (
 DONE: Final[Mapping[str, str]] = {
     "saved": N_("C'est enregistré."),
     "created": N_("C'est créé."),
+    "known": N_("Ce client était déjà inscrit: voici sa page."),
     "deleted": N_("C'est supprimé."),
-    "earned": N_("Les points sont inscrits au compte."),
+    "earned": N_("Le compte indique maintenant le nouveau nombre de points."),
     "restored": N_("La récompense est remise à gagné. Le client peut l'utiliser de nouveau."),
     "voided": N_("La récompense est annulée."),
     "rotated": N_("La tablette a un nouveau lien; l'ancien ne fonctionne plus."),

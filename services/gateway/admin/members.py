@@ -151,8 +151,7 @@ async def enrol(desk: DeskDep) -> Response:
     await desk.deps.clients.points.OpenAccount(
         OpenAccountRequest(chain_id=desk.chain_id, member_id=answer.member.id, program_id="main")
     )
-    done = {"done": "created"} if answer.created else {}
-    return desk.go(f"members/{answer.member.id}", **done)
+    return desk.go(f"members/{answer.member.id}", done="created" if answer.created else "known")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +266,7 @@ async def give_points(desk: DeskDep, member_id: str) -> Response:
     """ "Faire gagner des points": program, number, reason; no code is asked here (LS-72)."""
     fields = await read_fields(desk.request)
     points = signed_points(fields.text("points"))
-    if points is None:
+    if not points:
         words = desk.say("Entrez un nombre entier, par exemple 2, ou -1 pour retirer un point.")
         problems = Problems(fields={"points": words})
         return await _member_page(desk, member_id, fields=fields, problems=problems)

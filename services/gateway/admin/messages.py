@@ -27,7 +27,7 @@ KINDS: Final[Mapping[int, str]] = {
 STATUSES: Final[Mapping[int, str]] = {
     messaging_pb2.DELIVERY_STATUS_QUEUED: N_("En file"),
     messaging_pb2.DELIVERY_STATUS_SENT: N_("Envoyé"),
-    messaging_pb2.DELIVERY_STATUS_DELIVERED: N_("Reçu"),
+    messaging_pb2.DELIVERY_STATUS_DELIVERED: N_("Livré"),
     messaging_pb2.DELIVERY_STATUS_FAILED: N_("Échec"),
     messaging_pb2.DELIVERY_STATUS_BLOCKED: N_("Retenu faute de consentement"),
     messaging_pb2.DELIVERY_STATUS_EXPIRED: N_("Trop tard pour servir"),

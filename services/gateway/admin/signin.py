@@ -60,7 +60,6 @@ async def sign_in(request: Request, deps: DepsDep) -> Response:
     fields = await read_fields(request)
     email, next_path = fields.text("email"), _next_path(fields["next"])
     await deps.limits.check("sign_in_network", deps.limits.network_of(request))
-    await deps.limits.check("sign_in", email.lower())
     try:
         answer = await deps.clients.enrollment.SignInStaff(
             SignInStaffRequest(email=email, password=fields["password"])

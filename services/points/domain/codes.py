@@ -7,8 +7,9 @@ import hmac
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
-from services.points.domain.errors import CodeFormInvalid
+from services.points.domain.errors import CodeFormInvalid, CodesAlike
 from services.points.domain.ids import AccountId, ChainId, ProgramId
 
 POINTS_CODE_DIGITS_MIN = 3
@@ -49,6 +50,12 @@ class ProgramCodes:
     def of(self, kind: CodeKind) -> str:
         """The code of one kind."""
         return self.points_code if kind is CodeKind.POINTS else self.multi_point_code
+
+    def require_apart(self) -> Self:
+        """Refuses with CodesAlike: whoever knows one code must not know the other."""
+        if self.points_code == self.multi_point_code:
+            raise CodesAlike
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

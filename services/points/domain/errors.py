@@ -137,6 +137,13 @@ class CodeFormInvalid(Refusal):
     code = "code_form_invalid"
 
 
+class CodesAlike(Refusal):
+    """The code that opens one point must not open many: both codes of a program differ."""
+
+    code = "codes_alike"
+    field = "multi_point_code"
+
+
 class OccurredTooEarly(Refusal):
     """The earn lies further back than `hours_max` hours."""
 

@@ -79,8 +79,8 @@ async def create_program(deps: Deps, wanted: NewProgram) -> Program:
     """A new program with codes of its own, the chain's default if it is the first.
 
     Repeatable: the same key returns the program as it was made. Needs no news of the chain: until
-    it arrives, a chain counts as live. Refuses with ProgramLimit, CodeFormInvalid, TextInvalid or
-    NumberOutOfRange. Locks the key, then the chain's list of programs.
+    it arrives, a chain counts as live. Refuses with ProgramLimit, CodeFormInvalid, CodesAlike,
+    TextInvalid or NumberOutOfRange. Locks the key, then the chain's list of programs.
     """
     claim = requests.claim(
         deps,
@@ -150,7 +150,7 @@ async def update_program(deps: Deps, save: ProgramSave) -> Program:
     Repeatable: with a key the first answer comes again; without, the same save changes nothing
     more. Locks the key, then the program. A new code takes effect at once and opens accounts that
     too many wrong ones had locked (LS-02). Refuses with ProgramUnknown, CodeFormInvalid,
-    TextInvalid or NumberOutOfRange.
+    CodesAlike, TextInvalid or NumberOutOfRange.
     """
 
     async def work(conn: Connection) -> Program:
@@ -179,6 +179,13 @@ async def _update(deps: Deps, conn: Connection, save: ProgramSave) -> Program:
         CodeKind.MULTI_POINT: save.multi_point_code,
     }
     codes = {kind: checked_code(kind, code) for kind, code in wished.items() if code is not None}
+    if codes:
+        view = await program_rows.chain_view(conn, chain_id)
+        before = _opened(deps, view.codes[program_id])
+        ProgramCodes(
+            points_code=codes.get(CodeKind.POINTS, before.points_code),
+            multi_point_code=codes.get(CodeKind.MULTI_POINT, before.multi_point_code),
+        ).require_apart()
     change = save.change
     if CodeKind.POINTS in codes:
         change = replace(change, points_code_digits=len(codes[CodeKind.POINTS]))
@@ -225,14 +232,7 @@ async def get_program_codes(
         view = await program_rows.chain_view(conn, chain_id)
         program = programs.named(view.programs, program_id)
         failures = await code_failures.of_last_day(conn, chain_id, now=deps.clock.real_now())
-    sealed = view.codes[program.id]
-    return OwnersView(
-        codes=ProgramCodes(
-            points_code=deps.codes.open(sealed.points_code).decode(),
-            multi_point_code=deps.codes.open(sealed.multi_point_code).decode(),
-        ),
-        code_failures=failures,
-    )
+    return OwnersView(codes=_opened(deps, view.codes[program.id]), code_failures=failures)
 
 
 def _codes(wanted: NewProgram) -> ProgramCodes:
@@ -244,11 +244,18 @@ def _codes(wanted: NewProgram) -> ProgramCodes:
         multi_point_code=checked_code(CodeKind.MULTI_POINT, wanted.multi_point_code)
         if wanted.multi_point_code
         else _drawn(MULTI_POINT_CODE_DIGITS_GENERATED),
-    )
+    ).require_apart()
 
 
 def _drawn(digits: int) -> str:
     return f"{secrets.randbelow(10**digits):0{digits}d}"
+
+
+def _opened(deps: Deps, sealed: SealedCodes) -> ProgramCodes:
+    return ProgramCodes(
+        points_code=deps.codes.open(sealed.points_code).decode(),
+        multi_point_code=deps.codes.open(sealed.multi_point_code).decode(),
+    )
 
 
 def _sealed(deps: Deps, codes: ProgramCodes) -> SealedCodes:

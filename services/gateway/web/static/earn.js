@@ -21,6 +21,8 @@
   function scanId() {
     var entry = performance.getEntriesByType && performance.getEntriesByType('navigation')[0];
     var again = entry && (entry.type === 'reload' || entry.type === 'back_forward');
+    // The same page in the other language is the same scan too.
+    again = again || /[?&]lang=/.test(location.search);
     var id = null;
     try {
       id = again ? sessionStorage.getItem(storeKey) : null;
@@ -53,6 +55,9 @@
     form.remove();
     // The address of a scan must not lie in the history as something to open again.
     history.replaceState(null, '', document.body.dataset.base + '/card');
+    document.querySelectorAll('a[hreflang]').forEach(function (link) {
+      link.href = document.body.dataset.base + '/card?lang=' + link.hreflang;
+    });
     window.meche.refresh();
   }
 
