@@ -34,6 +34,7 @@ from services.gateway.clients import Clients
 from services.gateway.countdown import Countdowns
 from services.gateway.deps import Chains, Deps, Salons
 from services.gateway.errors import ApiError
+from services.gateway.gathering import EarnGathering
 from services.gateway.limits import Limits
 from services.gateway.live import LiveHub
 from services.gateway.middleware import BodyLimit, RequestEnvelope, SameSite
@@ -71,6 +72,7 @@ def open_deps(settings: Settings, redis: Redis, clock: Clock) -> Deps:
     return Deps(
         settings=settings,
         clients=clients,
+        earns=EarnGathering(clients.points),
         authenticator=Authenticator(clients, live),
         limits=Limits(
             redis,
