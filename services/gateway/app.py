@@ -14,12 +14,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse, Response
 
 from services.chassis.clock import Clock
-from services.chassis.errors import RateLimited, RemoteRefusal, Unavailable
 from services.chassis.signing import Sealer, Signer
 from services.gateway import (
     admin,
     errors,
     front,
+    hot,
     member,
     metrics,
     openapi,
@@ -105,6 +105,7 @@ def create_app(deps: Deps) -> FastAPI:
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=6),
             Middleware(BodyLimit, respond=respond),
             Middleware(SameSite, respond=respond),
+            Middleware(hot.HotDoor, refused=_refused),
         ],
     )
     app.state.deps = deps
@@ -114,7 +115,8 @@ def create_app(deps: Deps) -> FastAPI:
     app.state.route_templates = {
         id(context.original_route): context.path for context in iter_route_contexts(app.routes)
     }
-    for refusal in (ApiError, RemoteRefusal, RateLimited, Unavailable):
+    app.state.hot_routes = hot.routes_of(app)
+    for refusal in hot.REFUSALS:
         app.add_exception_handler(refusal, _refused)
     app.add_exception_handler(HTTPException, _http_refused)
     app.add_exception_handler(RequestValidationError, _invalid)
