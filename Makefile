@@ -11,7 +11,7 @@ BUF := deploy/tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
 .PHONY: help env up down restart status logs reset demo ledger-check \
-	test test-only chaos chromium check lint types contracts protos tree fmt protos-release smoke
+	test test-only chaos bench chromium check lint types contracts protos tree fmt protos-release smoke
 
 help: ## Say what there is
 	@echo "make up [PORT=8080] [LAN=1] [KAFKA=apache] [PUBLIC_URL=https://…]"
@@ -52,6 +52,9 @@ test-only:
 
 chaos: env ## Kill, cut and flood, with the full counts
 	@CHAOS_SCALE=1 $(PYTEST) -m chaos -s
+
+bench: env ## Measure the hot path against PostgreSQL itself (QUICK=1: in four minutes)
+	@$(RUN) -m tests.bench
 
 chromium:
 	@$(PY) -m deploy.tools.chromium

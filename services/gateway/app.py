@@ -14,12 +14,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse, Response
 
 from services.chassis.clock import Clock
-from services.chassis.errors import RateLimited, RemoteRefusal, Unavailable
 from services.chassis.signing import Sealer, Signer
 from services.gateway import (
     admin,
     errors,
     front,
+    hot,
     member,
     metrics,
     openapi,
@@ -34,6 +34,7 @@ from services.gateway.clients import Clients
 from services.gateway.countdown import Countdowns
 from services.gateway.deps import Chains, Deps, Salons
 from services.gateway.errors import ApiError
+from services.gateway.gathering import EarnGathering
 from services.gateway.limits import Limits
 from services.gateway.live import LiveHub
 from services.gateway.middleware import BodyLimit, RequestEnvelope, SameSite
@@ -71,6 +72,7 @@ def open_deps(settings: Settings, redis: Redis, clock: Clock) -> Deps:
     return Deps(
         settings=settings,
         clients=clients,
+        earns=EarnGathering(clients.points),
         authenticator=Authenticator(clients, live),
         limits=Limits(
             redis,
@@ -103,6 +105,7 @@ def create_app(deps: Deps) -> FastAPI:
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=6),
             Middleware(BodyLimit, respond=respond),
             Middleware(SameSite, respond=respond),
+            Middleware(hot.HotDoor, refused=_refused),
         ],
     )
     app.state.deps = deps
@@ -112,7 +115,8 @@ def create_app(deps: Deps) -> FastAPI:
     app.state.route_templates = {
         id(context.original_route): context.path for context in iter_route_contexts(app.routes)
     }
-    for refusal in (ApiError, RemoteRefusal, RateLimited, Unavailable):
+    app.state.hot_routes = hot.routes_of(app)
+    for refusal in hot.REFUSALS:
         app.add_exception_handler(refusal, _refused)
     app.add_exception_handler(HTTPException, _http_refused)
     app.add_exception_handler(RequestValidationError, _invalid)

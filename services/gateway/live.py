@@ -30,6 +30,10 @@ KINDS = frozenset({"points", "rewards", "countdown"})
 REVOKED = "revoked"
 _CLOSED = ""
 
+_PUBLISH = """
+for place = 1, #ARGV, 2 do redis.call('PUBLISH', ARGV[place], ARGV[place + 1]) end
+"""
+
 
 class LiveHub:
     """Passes news of members to the screens that this process serves."""
@@ -40,6 +44,10 @@ class LiveHub:
         self._queues: dict[str, list[asyncio.Queue[str]]] = {}
         self._on_revoked: list[Callable[[str], None]] = []
         self._closed = False
+        self._publish = redis.register_script(_PUBLISH)
+        # Channel and kind → whose: what is not yet published, each thing once.
+        self._news: dict[tuple[str, str], str] = {}
+        self._telling: asyncio.Task[None] | None = None
         # Two first commands at once would each open a connection, and one of them be lost.
         self._commands = asyncio.Lock()
 
@@ -51,10 +59,18 @@ class LiveHub:
         """Tell the member's open screens that something of hers changed; best effort."""
         if kind not in KINDS:
             raise ValueError(f"no such news: {kind}")
-        try:
-            await self._redis.publish(f"live:{member_id}", kind)
-        except (RedisError, OSError, TimeoutError):
-            log.warning("live_news_not_published", chain_id=chain_id, kind=kind)
+        # A request does not wait for Redis. News of one moment goes out in one command.
+        self._news[f"live:{member_id}", kind] = chain_id
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell(), name="live news")
+
+    async def _tell(self) -> None:
+        while self._news:
+            news, self._news = self._news, {}
+            try:
+                await self._publish(args=[word for pair in news for word in pair])
+            except (RedisError, OSError, TimeoutError):
+                log.warning("live_news_not_published", chains=len(set(news.values())))
 
     @asynccontextmanager
     async def subscribe(self, member_id: str) -> AsyncIterator[AsyncIterator[str]]:
@@ -131,6 +147,8 @@ class LiveHub:
     async def close(self) -> None:
         """End every open stream, so that the server can stop in time."""
         self._closed = True
+        if self._telling is not None:
+            await asyncio.wait({self._telling})
         for queues in self._queues.values():
             for queue in queues:
                 _put(queue, _CLOSED)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -53,9 +53,10 @@ class RequestEnvelope:
     def __init__(self, app: ASGIApp, *, respond: Respond, strict_transport: bool) -> None:
         self._app = app
         self._respond = respond
-        self._headers = dict(_SECURITY_HEADERS)
+        wanted = dict(_SECURITY_HEADERS)
         if strict_transport:
-            self._headers["strict-transport-security"] = "max-age=31536000"
+            wanted["strict-transport-security"] = "max-age=31536000"
+        self._headers = [(name.encode(), value.encode()) for name, value in wanted.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -72,7 +73,7 @@ class RequestEnvelope:
             nonlocal status, started
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
-                self._add_headers(MutableHeaders(scope=message), scope, request_id)
+                message["headers"] = self._with_headers(message["headers"], scope, request_id)
             await send(message)
 
         begun = time.perf_counter()
@@ -98,17 +99,23 @@ class RequestEnvelope:
                 _method(scope), _route(scope), f"{status // 100}xx"
             ).observe(time.perf_counter() - begun)
 
-    def _add_headers(self, headers: MutableHeaders, scope: Scope, request_id: str) -> None:
+    def _with_headers(
+        self, told: list[tuple[bytes, bytes]], scope: Scope, request_id: str
+    ) -> list[tuple[bytes, bytes]]:
+        """The answer's headers and ours; a route's own word on a security header stands."""
+        already = {name for name, _ in told}
+        headers = list(told)
         # `request-id` for people, `request_id` for clients that were written for Square.
-        headers["request-id"] = request_id
-        headers["request_id"] = request_id
-        for name, value in self._headers.items():
-            headers.setdefault(name, value)
+        headers += [(b"request-id", request_id.encode()), (b"request_id", request_id.encode())]
+        headers += [header for header in self._headers if header[0] not in already]
         allowance = scope["state"].get("rate_limit")
         if allowance is not None:
-            headers["ratelimit-limit"] = str(allowance.limit)
-            headers["ratelimit-remaining"] = str(allowance.remaining)
-            headers["ratelimit-reset"] = str(allowance.reset_seconds)
+            headers += [
+                (b"ratelimit-limit", b"%d" % allowance.limit),
+                (b"ratelimit-remaining", b"%d" % allowance.remaining),
+                (b"ratelimit-reset", b"%d" % allowance.reset_seconds),
+            ]
+        return headers
 
 
 def _route(scope: Scope) -> str:

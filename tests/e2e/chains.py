@@ -17,8 +17,13 @@ _numbers = itertools.count(secrets.randbelow(5_000) * 100 + os.getpid() % 100)
 class Platform(Protocol):
     """As much of the running platform as these tests need."""
 
-    base_url: str
-    operator_key: str
+    @property
+    def base_url(self) -> str:
+        """Where the gateway answers."""
+
+    @property
+    def operator_key(self) -> str:
+        """The key that opens chains."""
 
 
 def fresh_phone() -> str:

@@ -60,6 +60,21 @@ async def test_a_silent_redis_fails_no_request() -> None:
         await LiveHub(nowhere).publish("chain", "member", "points")
 
 
+async def test_news_of_one_moment_is_told_once_each(redis_url: str) -> None:
+    alice = str(uuid4())
+    async with running(redis_url) as hub, hub.subscribe(alice) as phone:
+        await told(phone, hub, alice, "points")
+        for _ in range(50):
+            await hub.publish("chain", alice, "rewards")
+        await hub.publish("chain", alice, "countdown")
+        heard = []
+        async with asyncio.timeout(10):
+            while "countdown" not in heard:
+                heard.append(await anext(phone))
+
+    assert [kind for kind in heard if kind != "points"] == ["rewards", "countdown"]
+
+
 async def test_only_known_news_is_told(redis_url: str) -> None:
     async with Redis.from_url(redis_url) as redis:
         with pytest.raises(ValueError, match="no such news"):

@@ -344,8 +344,7 @@ async def accumulate(caller: LoyaltyWriter, account_id: str, body: Accumulate) -
     )
     if wanted.occurred_at is not None:
         item.occurred_at.CopyFrom(_timestamp(wanted.occurred_at))
-    answer = await caller.deps.clients.points.EarnPoints(points_pb2.EarnPointsRequest(items=[item]))
-    outcome = answer.outcomes[0]
+    outcome = await caller.deps.earns.count(item)
     if outcome.WhichOneof("outcome") == "refusal":
         raise ApiError.from_item(
             outcome.refusal,

@@ -1,0 +1,1 @@
+"""How fast the hot path is, as ratios against PostgreSQL itself: `make bench`. Never a test."""

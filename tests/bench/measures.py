@@ -1,0 +1,36 @@
+"""What one measurement says, and what is made of several."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """Rate per second and times in milliseconds; `statuses` and CPU only where HTTP was driven."""
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    # All answers of 200, those of the warm-up too: the gates count them.
+    accepted: int = 0
+    driver_cpu: float = 0.0
+
+
+def measure(times: Sequence[float], *, rate: float) -> Measure:
+    """A measure from the seconds that each request took."""
+    ordered = sorted(times)
+    return Measure(rate=rate, p50_ms=at(ordered, 0.50) * 1e3, p99_ms=at(ordered, 0.99) * 1e3)
+
+
+def at(ordered: Sequence[float], share: float) -> float:
+    """The value below which this share of the ordered values lies."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+def spread(values: Sequence[float]) -> tuple[float, float, float]:
+    """Median, minimum, maximum."""
+    return statistics.median(values), min(values), max(values)
