@@ -48,7 +48,7 @@ test: env chromium test-only ## Run the tests, browser included
 # Faults are injected into a platform of their own, after everybody else has gone home.
 test-only:
 	@$(PYTEST) -n $(WORKERS) --dist loadfile -m "not chaos and not apache"
-	@CHAOS_SCALE=0.1 $(PYTEST) -m chaos
+	@CHAOS_SCALE=0.05 $(PYTEST) -m chaos
 
 chaos: env ## Kill, cut and flood, with the full counts
 	@CHAOS_SCALE=1 $(PYTEST) -m chaos -s
