@@ -6,7 +6,7 @@ PY := .venv/bin/python
 RUN := PYTHONPATH=.:proto/gen $(PY)
 # Two workers for two cores; a file stays with one worker, so that its database is made once.
 WORKERS ?= 2
-PYTEST := $(RUN) -m pytest
+PYTEST := $(RUN) -m pytest --durations=8 --durations-min=5
 BUF := deploy/tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
