@@ -47,8 +47,10 @@ test: env chromium test-only ## Run the tests, browser included
 
 # Faults are injected into a platform of their own, after everybody else has gone home.
 test-only:
-	@$(PYTEST) -n $(WORKERS) --dist loadfile -m "not chaos and not apache"
-	@CHAOS_SCALE=0.05 $(PYTEST) -m chaos
+	@status=0; \
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not chaos and not apache" || status=$$?; \
+	CHAOS_SCALE=0.05 $(PYTEST) -m chaos || status=$$?; \
+	exit $$status
 
 chaos: env ## Kill, cut and flood, with the full counts
 	@CHAOS_SCALE=1 $(PYTEST) -m chaos -s
