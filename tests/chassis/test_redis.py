@@ -17,15 +17,15 @@ async def test_a_connection_that_a_restart_cut_is_replaced(tmp_path: Path) -> No
     server.start()
     client = open_redis(server.url)
     try:
-        assert await client.incr("seen") == 1
+        assert await client.ping()
         server.stop()
         with pytest.raises(RedisConnectionError):
-            await client.incr("seen")
+            await client.ping()
         server.start()
-        assert await client.incr("seen") == 1
+        assert await client.ping()
         server.stop()
         server.start()
-        assert await client.incr("seen") == 1
+        assert await client.ping()
     finally:
         await client.aclose()
         server.stop()
