@@ -6,7 +6,7 @@ PY := .venv/bin/python
 RUN := PYTHONPATH=.:proto/gen $(PY)
 # Two workers for two cores; a file stays with one worker, so that its database is made once.
 WORKERS ?= 2
-PYTEST := $(RUN) -m pytest
+PYTEST := $(RUN) -m pytest --durations=8 --durations-min=5
 BUF := deploy/tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
@@ -47,8 +47,10 @@ test: env chromium test-only ## Run the tests, browser included
 
 # Faults are injected into a platform of their own, after everybody else has gone home.
 test-only:
-	@$(PYTEST) -n $(WORKERS) --dist loadfile -m "not chaos and not apache"
-	@CHAOS_SCALE=0.1 $(PYTEST) -m chaos
+	@status=0; \
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not chaos and not apache" || status=$$?; \
+	CHAOS_SCALE=0.05 $(PYTEST) -m chaos || status=$$?; \
+	exit $$status
 
 chaos: env ## Kill, cut and flood, with the full counts
 	@CHAOS_SCALE=1 $(PYTEST) -m chaos -s

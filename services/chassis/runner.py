@@ -16,6 +16,9 @@ import structlog
 import uvloop
 from chassis.v1 import business_clock_pb2_grpc
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from services.chassis import logging, migrate, ops, retention
 from services.chassis import settings as environment
@@ -369,6 +372,9 @@ def open_redis(url: str) -> Redis:
         url,
         socket_timeout=REDIS_TIMEOUT_SECONDS,
         socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+        # A connection that Redis cut while it restarted is replaced, not taken for an absence.
+        retry=Retry(NoBackoff(), 1),
+        retry_on_error=[RedisConnectionError],
         health_check_interval=15,
         # A crowd waits its turn; a pool that refuses would look like a Redis that is away.
         max_connections=REDIS_CONNECTIONS_MAX,

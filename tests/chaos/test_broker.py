@@ -23,7 +23,7 @@ from services.chassis import positions, replay
 from services.chassis.postgres import create_pool
 from services.messaging.consumers import CONTACTS_GROUP
 from tests.chaos.rest import assert_effects_stand_once, databases, readers, unapplied, wait_rest
-from tests.chaos.scale import SCALE, scaled, show
+from tests.chaos.scale import FULL, scaled, show
 from tests.chaos.tills import Chain, Till, assert_books_agree, open_chain, trade
 from tests.stack import Stack
 
@@ -34,7 +34,7 @@ OFFERS = 300
 LONG_TEXT = "😀" * 2_000
 SLOW_GROUP, SLOW_TOPIC = "rewards.offer-copies", "loyalty.offers.v1"
 LOSSES = 5
-AWAY_SECONDS = (5, 30, 120) if SCALE >= 1 else (4,)
+AWAY_SECONDS = (5, 30, 120) if FULL else (3,)
 # A source replays once a minute at most, and consumers may find a gap just after it did.
 CATCH_UP_SECONDS_MAX = replay.PAUSE_SECONDS + 60.0
 
@@ -159,7 +159,7 @@ async def test_while_the_broker_is_away_the_salon_goes_on(
     """Earns, takes and uses do not need Kafka: their events wait in the outbox.
 
     Goal: nobody at the counter notices.
-    Method: the broker is cut off under trade for 4 s (with full counts 5, 30 and 120 s). Not one
+    Method: the broker is cut off under trade for 3 s (with full counts 5, 30 and 120 s). Not one
     request is told to come again, the backlog of points grows and falls back to nothing, services
     say degraded and stay ready, and afterwards every event has been applied.
     """

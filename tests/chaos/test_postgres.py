@@ -17,14 +17,14 @@ import pytest
 
 from deploy.local.services import NAMES
 from tests.chaos.rest import assert_effects_stand_once, wait_rest, wait_settled
-from tests.chaos.scale import SCALE, scaled, show
+from tests.chaos.scale import FULL, scaled, show
 from tests.chaos.tills import Books, Chain, assert_books_agree, open_chain, trade
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.timeout(900)]
 
 DEATHS = 10
-SILENT_SECONDS = 10 if SCALE >= 1 else 6
+SILENT_SECONDS = 10 if FULL else 6
 # Two calls to services on the way, each with a deadline of five seconds, and some for a busy
 # machine: whoever waits longer has been forgotten.
 ANSWER_SECONDS_MAX = 13.0

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from deploy.local.services import NAMES
 from tests.chaos.phones import Phone
 from tests.chaos.rest import wait_rest
-from tests.chaos.scale import SCALE, scaled, show
+from tests.chaos.scale import FULL, scaled, show
 from tests.chaos.tills import COST, Chain, Till, assert_books_agree, fresh_key, open_chain, trade
 from tests.stack import Stack
 
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.timeout(900)]
 COUNTDOWNS = 200
 # One network may join a chain so often in ten minutes.
 JOINS_MAX = 30
-AWAY_SECONDS = 60 if SCALE >= 1 else 4
+AWAY_SECONDS = 60 if FULL else 3
 # A countdown shows whole seconds, the last running one as 1.
 ROUNDING_SECONDS = 2
 

@@ -258,7 +258,7 @@ def _assert_buried(letters: Sequence[asyncpg.Record], poison: Sequence[News]) ->
 @pytest.mark.usefixtures("hushed")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.service))
 async def test_events_out_of_order_and_three_times_end_where_they_should(
-    case: Case, postgres: engines.Postgres, redis_url: str, own_broker: engines.Broker
+    case: Case, postgres: engines.Postgres, redis_url: str, kafka_bootstrap: str
 ) -> None:
     """An effect is applied once, whatever the broker delivers and however often (house.md 7).
 
@@ -280,13 +280,13 @@ async def test_events_out_of_order_and_three_times_end_where_they_should(
         _database(postgres, case.service) as shuffled,
     ):
         await news.apply_in_order(ordered, dict(await case.open(ordered, redis, chain_ids)), told)
-        sent = await _publish(own_broker.bootstrap, topic, records)
+        sent = await _publish(kafka_bootstrap, topic, records)
         consumer = Consumer(
             group=case.group,
             topics=[topic],
             handlers=await case.open(shuffled, redis, chain_ids),
             pool=shuffled,
-            bootstrap=own_broker.bootstrap,
+            bootstrap=kafka_bootstrap,
             session_timeout_ms=2_500,
         )
         begun = time.monotonic()

@@ -25,6 +25,8 @@ import httpx
 # A till that gets no answer for so long has lost it.
 GIVE_UP_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
+# Six tills then make some eighty requests a second and leave the machine time to start a service.
+THINK_SECONDS_MAX = 0.1
 # Answers that say "later". 500 is none of them: it says that we have erred.
 LATER = frozenset({408, 429, 502, 503, 504})
 # Nobody runs short of points by chance: what is refused then is refused in another test.
@@ -298,6 +300,7 @@ class Till:
 async def work(till: Till, accounts: list[str], stopping: asyncio.Event) -> None:
     """One till's day: mostly earns, some takes that are used, now and then a member or offer."""
     while not stopping.is_set():
+        await asyncio.sleep(random.uniform(0, THINK_SECONDS_MAX))
         account = random.choice(accounts)
         drawn = random.random()
         if drawn < 0.75:

@@ -59,7 +59,6 @@ async def chain(stack: Stack) -> Chain:
 
 
 @pytest.fixture
-async def crowd(stack: Stack, chain: Chain, second_door: str) -> AsyncIterator[Crowd]:
+def crowd(stack: Stack, chain: Chain, second_door: str) -> Crowd:
     """Tills that all press at the same moment, half of them at each door."""
-    async with Crowd(chain, [stack.base_url, second_door]) as crowd:
-        yield crowd
+    return Crowd(chain, [stack.base_url, second_door])

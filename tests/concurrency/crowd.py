@@ -1,4 +1,7 @@
-"""Many tills that press at the same moment, each on a connection of its own."""
+"""Many tills that press at the same moment, each on a connection of its own.
+
+A client library would queue them; here all connections are open before the first press is sent.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,10 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Self
-
-import httpx
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 from tests.chaos.tills import GIVE_UP_SECONDS, LATER, PAUSE_SECONDS, Chain
 
@@ -23,23 +25,37 @@ class Press:
     body: dict[str, Any]
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a till was told."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The body as JSON."""
+        said: dict[str, Any] = json.loads(self.body)
+        return said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a crowd was answered, in the order of its presses."""
 
-    answers: list[httpx.Response]
+    answers: list[Answer]
     seconds: float
     # How often "come again" was said; those tills did, by the same key.
-    later: Counter[int] = field(default_factory=Counter)
+    later: int
 
     @property
     def statuses(self) -> Counter[int]:
         """How often each status came."""
-        return Counter(answer.status_code for answer in self.answers)
+        return Counter(answer.status for answer in self.answers)
 
-    def with_status(self, status: int) -> list[httpx.Response]:
+    def with_status(self, status: int) -> list[Answer]:
         """The answers of one status."""
-        return [answer for answer in self.answers if answer.status_code == status]
+        return [answer for answer in self.answers if answer.status == status]
 
 
 class Crowd:
@@ -47,51 +63,73 @@ class Crowd:
 
     def __init__(self, chain: Chain, doors: Sequence[str]) -> None:
         self._chain = chain
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-        self._clients = [
-            httpx.AsyncClient(
-                base_url=door,
-                timeout=GIVE_UP_SECONDS,
-                limits=limits,
-                headers={"Authorization": f"Bearer {chain.api_key}"},
-            )
-            for door in doors
-        ]
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(client.aclose() for client in self._clients))
+        self._doors = [urlsplit(door) for door in doors]
 
     async def press(self, presses: Sequence[Press]) -> Outcome:
-        """The final answer to every press; all are sent before the first answer is awaited."""
+        """The final answer to every press; none is sent before all tills are connected."""
+        connected = asyncio.Barrier(len(presses) + 1)
+        tills = [
+            asyncio.create_task(self._till(place, press, connected))
+            for place, press in enumerate(presses)
+        ]
+        await connected.wait()
         begun = time.monotonic()
-        later: Counter[int] = Counter()
-        answers = await asyncio.gather(
-            *(
-                self._final(self._clients[place % len(self._clients)], press, later)
-                for place, press in enumerate(presses)
-            )
+        told = await asyncio.gather(*tills)
+        return Outcome(
+            answers=[answer for answer, _ in told],
+            seconds=time.monotonic() - begun,
+            later=sum(again for _, again in told),
         )
-        return Outcome(answers=answers, seconds=time.monotonic() - begun, later=later)
 
-    async def _final(
-        self, client: httpx.AsyncClient, press: Press, later: Counter[int]
-    ) -> httpx.Response:
+    async def _till(
+        self, place: int, press: Press, connected: asyncio.Barrier
+    ) -> tuple[Answer, int]:
+        """One till's final answer, and how often it had to come again."""
+        door = self._doors[place % len(self._doors)]
+        request = self._request(press, host=door.netloc)
+        connection = await asyncio.open_connection(door.hostname, door.port)
+        await connected.wait()
+        again = 0
         async with asyncio.timeout(GIVE_UP_SECONDS):
-            while True:
-                answer = await client.post(press.path, json=press.body)
-                if answer.status_code not in LATER:
-                    return answer
-                later[answer.status_code] += 1
+            while (answer := await _exchange(connection, request)).status in LATER:
+                again += 1
                 await asyncio.sleep(PAUSE_SECONDS)
+                connection = await asyncio.open_connection(door.hostname, door.port)
+        return answer, again
+
+    def _request(self, press: Press, *, host: str) -> bytes:
+        body = json.dumps(press.body).encode()
+        lines = [
+            f"POST {press.path} HTTP/1.1",
+            f"Host: {host}",
+            f"Authorization: Bearer {self._chain.api_key}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+            "Connection: close",
+        ]
+        return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def assert_well_formed(answer: httpx.Response, code: str, words: str) -> None:
+async def _exchange(
+    connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], request: bytes
+) -> Answer:
+    """Send one request and read its whole answer, to the end of the connection."""
+    reader, writer = connection
+    try:
+        writer.write(request)
+        head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
+    finally:
+        writer.transport.abort()
+    first, *lines = head.decode().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines)
+    assert len(body) == int(headers["content-length"]), head
+    return Answer(status=int(first.split(" ")[1]), headers=headers, body=body)
+
+
+def assert_well_formed(answer: Answer, code: str, words: str) -> None:
     """A refusal has Square's shape, this code, these words, and the id of its request."""
-    (error,) = json.loads(answer.content)["errors"]
+    (error,) = answer.json()["errors"]
     assert error["category"] == "INVALID_REQUEST_ERROR"
-    assert error["code"] == code, answer.text
+    assert error["code"] == code, error
     assert words in error["detail"]
     assert answer.headers["request_id"]

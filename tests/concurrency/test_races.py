@@ -62,7 +62,7 @@ async def test_a_balance_that_affords_one_reward_gives_one(chain: Chain, crowd: 
             assert await till.rewards(account) == {taken: "ISSUED"}
             assert await till.balance(account) == COST - 1
             seconds += outcome.seconds
-            later += outcome.later.total()
+            later += outcome.later
     show(f"{rounds} × {TAKES} takes", winners=rounds, seconds=seconds, come_again=later)
 
 
@@ -76,7 +76,7 @@ async def test_one_take_pressed_fifty_times_is_one_reward(chain: Chain, crowd: C
         key = fresh_key()
         outcome = await crowd.press([_take(chain, account, key) for _ in range(TAKES)])
         assert outcome.statuses == {200: TAKES}
-        assert len({answer.content for answer in outcome.answers}) == 1
+        assert len({answer.body for answer in outcome.answers}) == 1
         taken = outcome.answers[0].json()["reward"]["id"]
         assert await till.rewards(account) == {taken: "ISSUED"}
         assert await till.balance(account) == COST * (TAKES - 1)
@@ -103,7 +103,7 @@ async def test_a_thousand_parallel_uses_are_one_use(chain: Chain, crowd: Crowd) 
             assert await till.rewards(account) == {reward: "REDEEMED"}
             assert await till.balance(account) == 0
             seconds += outcome.seconds
-            later += outcome.later.total()
+            later += outcome.later
     show(f"{rounds} × {USES} uses", winners=rounds, seconds=seconds, come_again=later)
 
 
@@ -117,7 +117,7 @@ async def test_two_hundred_earns_by_one_key_are_one_earn(chain: Chain, crowd: Cr
             key = fresh_key()
             outcome = await crowd.press([_earn(chain, account, key, 7) for _ in range(EARNS)])
             assert outcome.statuses == {200: EARNS}
-            assert len({answer.content for answer in outcome.answers}) == 1
+            assert len({answer.body for answer in outcome.answers}) == 1
             assert await till.balance(account) == 7
             seconds += outcome.seconds
     show(f"{rounds} × {EARNS} earns by one key", effects=rounds, seconds=seconds)
@@ -142,7 +142,7 @@ async def test_two_hundred_earns_by_their_own_keys_all_count(
             ]
             outcome = await crowd.press(presses)
             assert outcome.statuses == {200: EARNS}
-            assert len({answer.content for answer in outcome.answers}) == EARNS
+            assert len({answer.body for answer in outcome.answers}) == EARNS
             balances = [await till.balance(account) for account in accounts]
             assert balances == [3 * EARNS // len(accounts)] * len(accounts)
             seconds += outcome.seconds

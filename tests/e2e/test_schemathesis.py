@@ -23,7 +23,8 @@ from tests.stack import Stack
 pytestmark = pytest.mark.stack
 
 CASES_MIN = 1000
-SECONDS_MAX = 110.0
+# Half a minute on a quiet machine; the end is there for one that is lost in work.
+SECONDS_MAX = 240.0
 EXAMPLES_PER_CALL = 24
 CHECKS = (
     not_a_server_error,
@@ -33,7 +34,7 @@ CHECKS = (
 )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 async def test_a_thousand_invented_requests_break_nothing(stack: Stack) -> None:
     """Reliability 13: at least 1,000 cases, positive and negative, with real and invented ids."""
     chain = await open_chain(stack)

@@ -131,8 +131,8 @@ async def test_a_process_killed_while_it_sends_sends_each_code_once(
             conn = await asyncpg.connect(urls.service_url)
 
             async def all_ended() -> bool:
-                left = await conn.fetchval("SELECT count(*) FROM delivery WHERE state <> 'SENT'")
-                return bool(left == 0)
+                sent = await conn.fetchval("SELECT count(*) FROM delivery WHERE state = 'SENT'")
+                return bool(sent == CODES)
 
             await until(all_ended, seconds=60)
             total = await conn.fetchval("SELECT count(*) FROM delivery")

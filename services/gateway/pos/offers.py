@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import NotRequired
 
 from fastapi import APIRouter
@@ -11,6 +12,7 @@ from loyalty.rewards.v1.rewards_pb2 import GetOfferTermsRequest
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from services.chassis.errors import Unavailable
 from services.gateway.errors import Json, api_fields
 from services.gateway.pos.caller import Caller, LoyaltyReader, LoyaltyWriter
 from services.gateway.pos.fields import Day, Flag, Key, Name, Note, Part, known_id
@@ -18,7 +20,7 @@ from services.gateway.pos.shapes import moment
 
 router = APIRouter(prefix="/loyalty/offers", tags=["Offers"])
 
-KNOWN_SECONDS_MAX = 3.0
+KNOWN_SECONDS_MAX = 1.0
 KNOWN_PAUSE_SECONDS = 0.03
 
 
@@ -93,14 +95,17 @@ def offer_shape(offer: offers_pb2.Offer) -> OfferShape:
 
 
 async def _known(caller: Caller, offer: offers_pb2.Offer) -> None:
-    """Wait, for a moment at most, until the wallet knows the offer's new terms."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + KNOWN_SECONDS_MAX
+    """Wait, for a moment at most, until the wallet knows the offer's new terms.
+
+    The offer stands whatever comes of it: a wallet that is away hears of it later.
+    """
     request = GetOfferTermsRequest(chain_id=caller.chain_id, offer_id=offer.id)
-    while loop.time() < end:
-        if (await caller.deps.clients.rewards.GetOfferTerms(request)).version >= offer.version:
-            return
-        await asyncio.sleep(KNOWN_PAUSE_SECONDS)
+    rewards = caller.deps.clients.rewards
+    with contextlib.suppress(Unavailable, TimeoutError):
+        async with asyncio.timeout(KNOWN_SECONDS_MAX):
+            # What another process knows can only be asked.
+            while (await rewards.GetOfferTerms(request)).version < offer.version:  # noqa: ASYNC110
+                await asyncio.sleep(KNOWN_PAUSE_SECONDS)
 
 
 _FIELDS = {
