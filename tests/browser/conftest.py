@@ -56,9 +56,7 @@ async def salon(stack: Stack) -> AsyncIterator[Salon]:
         yield opened
 
 
-@pytest.fixture(scope="session")
-async def owner_state(browser: Browser, salon: Salon) -> StorageState:
-    """The owner's browser after one sign-in, for every test that works at the panel."""
+async def _signed_in(browser: Browser, salon: Salon) -> StorageState:
     context = await browser.new_context(locale="fr-CA")
     page = await context.new_page()
     await page.goto(f"{salon.url}/signin")
@@ -69,6 +67,27 @@ async def owner_state(browser: Browser, salon: Salon) -> StorageState:
     state = await context.storage_state()
     await context.close()
     return state
+
+
+@pytest.fixture(scope="session")
+async def owner_state(browser: Browser, salon: Salon) -> StorageState:
+    """The owner's browser after one sign-in, for every test that works at the panel."""
+    return await _signed_in(browser, salon)
+
+
+@pytest.fixture
+async def panel_of_its_own(browser: Browser, stack: Stack) -> AsyncIterator[Page]:
+    """The panel of a chain that no other test looks at, for tests that change its programs."""
+    async with open_salon(stack) as opened:
+        context = await browser.new_context(
+            viewport={"width": 1200, "height": 900},
+            locale="fr-CA",
+            storage_state=await _signed_in(browser, opened),
+        )
+        page = await context.new_page()
+        await page.goto(f"{opened.url}/admin")
+        yield page
+        await context.close()
 
 
 @pytest.fixture

@@ -229,8 +229,9 @@ async def _open_account(salon: Salon, phone: str) -> None:
     assert answer.status_code in {200, 409}
 
 
-async def test_rewards_offers_and_programs_are_made_and_changed(panel: Page) -> None:
+async def test_rewards_offers_and_programs_are_made_and_changed(panel_of_its_own: Page) -> None:
     """LS-49 to LS-55, LS-57, LS-58, LS-74, SQ-46: what an owner sets up, by its words."""
+    panel = panel_of_its_own
     await _by_menu(panel, "Créer / Modifier programmes")
     await panel.get_by_role("link", name="Créer un programme").click()
     name = f"Barbier {uuid4().hex[:6]}"
