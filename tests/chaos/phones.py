@@ -44,6 +44,11 @@ class Phone:
         found = await till.done("POST", "/v2/loyalty/accounts/search", {"query": query})
         return str(found["loyalty_accounts"][0]["id"])
 
+    async def ask_one_time_code(self) -> httpx.Response:
+        """On a new phone: have a code sent to her number."""
+        form = {"contact": self.number}
+        return await self.client.post(f"{self._chain.member_path}/signin", data=form)
+
     async def type_code(self, points_code: str) -> httpx.Response:
         """ "QR ne fonctionne pas? Cliquez ici": one point by the typed code."""
         form = {"k": str(uuid4()), "points_code": points_code, "points": "1"}

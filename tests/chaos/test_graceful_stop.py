@@ -14,17 +14,12 @@ from deploy.local.services import GATEWAY, NAMES
 from deploy.local.supervisor import DRAIN_SECONDS
 from tests.chaos.rest import assert_effects_stand_once, wait_rest, wait_settled
 from tests.chaos.scale import scaled, show
-from tests.chaos.tills import Chain, assert_books_agree, open_chain, trade
+from tests.chaos.tills import Chain, assert_books_agree, trade
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.timeout(900)]
 
 STOPS = 10
-
-
-@pytest.fixture(scope="module")
-async def chain(stack: Stack) -> Chain:
-    return await open_chain(stack.base_url, stack.operator_key)
 
 
 async def _stop_in_order(stack: Stack, service: str) -> float:

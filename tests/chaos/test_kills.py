@@ -11,7 +11,7 @@ import pytest
 from deploy.local.services import NAMES
 from tests.chaos.rest import assert_effects_stand_once, wait_rest, wait_settled
 from tests.chaos.scale import FULL, scaled, show
-from tests.chaos.tills import Chain, assert_books_agree, open_chain, trade
+from tests.chaos.tills import Chain, assert_books_agree, trade
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.timeout(900)]
@@ -20,11 +20,6 @@ KILLS = 20
 REST_SECONDS_MAX = 30.0
 # With full counts each service has a trade of its own, else they die in turn in one.
 VICTIMS = [(name,) for name in NAMES] if FULL else [NAMES]
-
-
-@pytest.fixture(scope="module")
-async def chain(stack: Stack) -> Chain:
-    return await open_chain(stack.base_url, stack.operator_key)
 
 
 @pytest.mark.parametrize("victims", VICTIMS, ids="+".join)

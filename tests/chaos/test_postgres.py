@@ -18,7 +18,7 @@ import pytest
 from deploy.local.services import NAMES
 from tests.chaos.rest import assert_effects_stand_once, wait_rest, wait_settled
 from tests.chaos.scale import FULL, scaled, show
-from tests.chaos.tills import Books, Chain, assert_books_agree, open_chain, trade
+from tests.chaos.tills import Books, Chain, assert_books_agree, trade
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.chaos, pytest.mark.stack, pytest.mark.timeout(900)]
@@ -29,11 +29,6 @@ SILENT_SECONDS = 10 if FULL else 6
 # machine: whoever waits longer has been forgotten.
 ANSWER_SECONDS_MAX = 13.0
 RECOVERY_SECONDS_MAX = 5.0
-
-
-@pytest.fixture(scope="module")
-async def chain(stack: Stack) -> Chain:
-    return await open_chain(stack.base_url, stack.operator_key)
 
 
 def _family(pid: int) -> list[int]:

@@ -1,0 +1,14 @@
+"""What every test of this folder starts from."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos.tills import Chain, open_chain
+from tests.stack import Stack
+
+
+@pytest.fixture(scope="module")
+async def chain(stack: Stack) -> Chain:
+    """A chain of the module's own."""
+    return await open_chain(stack.base_url, stack.operator_key)
