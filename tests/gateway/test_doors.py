@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -53,21 +52,17 @@ async def test_an_unknown_key_is_told_so_until_it_knocks_too_often(
     door: httpx.AsyncClient,
 ) -> None:
     headers = {"Authorization": f"Bearer {NOBODYS}"}
-    # All at once: the limit refills while one knock waits for the other.
-    answers = await asyncio.gather(
-        *(
-            door.get("/v2/loyalty/programs", headers=headers)
-            for _ in range(LIMITS["unknown_token"].times * 3)
-        )
-    )
-    assert {answer.status_code for answer in answers} == {401, 429}
-    for answer in answers:
-        if answer.status_code == 401:
-            assert answer.headers["www-authenticate"] == "Bearer"
-            continue
-        assert answer.json()["errors"][0]["code"] == "RATE_LIMITED"
-        assert answer.json()["errors"][0]["category"] == "RATE_LIMIT_ERROR"
-        assert int(answer.headers["retry-after"]) >= 1
+    # The limit refills while we knock, so that a slow machine knocks longer.
+    for _ in range(LIMITS["unknown_token"].times * 10):
+        answer = await door.get("/v2/loyalty/programs", headers=headers)
+        if answer.status_code == 429:
+            break
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+    assert answer.json()["errors"][0]["code"] == "RATE_LIMITED"
+    assert answer.json()["errors"][0]["category"] == "RATE_LIMIT_ERROR"
+    assert int(answer.headers["retry-after"]) >= 1
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Basic eDp5", "bearer", "Token op_a-key"])
