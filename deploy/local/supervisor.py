@@ -30,6 +30,8 @@ TICK_SECONDS = 0.1
 DELAY_SECONDS_MIN, DELAY_SECONDS_MAX = 0.5, 10.0
 # A process that ran this long was well; its next end counts as the first.
 WELL_SECONDS = 30.0
+# One that ends with 0 sooner than this was not asked to: it ends by itself.
+ASKED_SECONDS = 2.0
 DRAIN_SECONDS = 25
 EXIT_CODE_SECONDS_MAX = 1.0
 
@@ -91,12 +93,14 @@ class Supervisor:
             watch.ended_in_a_row, watch.next_try = 0, 0.0
             _say(f"{name} ended and is held")
             return
-        well = now - watch.started > WELL_SECONDS
+        record = processes.read_record(self._layout.run, name)
+        code = self._exit_code(record.pid) if record else None
+        ran_seconds = now - watch.started
+        # Whoever was asked to stop ends with 0, and did nothing that calls for patience.
+        well = ran_seconds > WELL_SECONDS or (code == 0 and ran_seconds > ASKED_SECONDS)
         watch.ended_in_a_row = 1 if well else watch.ended_in_a_row + 1
         delay = min(DELAY_SECONDS_MAX, DELAY_SECONDS_MIN * 2 ** (watch.ended_in_a_row - 1))
         watch.next_try = now + delay
-        record = processes.read_record(self._layout.run, name)
-        code = self._exit_code(record.pid) if record else None
         _say(f"{name} ended (exit {code}), starting again in {delay} s")
         self._write_ends(name, watch, code)
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +71,10 @@ class Watched:
         record = processes.alive(self.layout.run, name)
         return record.pid if record else None
 
+    def seconds(self, name: str) -> float:
+        """How long a process has been running."""
+        return time.time() - (self.layout.run / f"{name}.json").stat().st_mtime
+
     def wait_alive(self, name: str, *, other_than: int | None = None) -> int:
         assert processes.wait_until(lambda: self.pid(name) not in (None, other_than), seconds=15), (
             processes.tail(self.layout.log(supervisor.NAME))
@@ -108,6 +113,21 @@ def test_a_killed_service_comes_back_by_itself(watched: Watched) -> None:
 
     assert watched.wait_alive("points", other_than=first) != first
     assert watched.pid("rewards") == neighbour
+
+
+def test_one_that_was_asked_to_stop_comes_back_without_a_growing_delay(watched: Watched) -> None:
+    """Goal: restarting a service by hand, again and again, costs half a second each time."""
+    watched.start(points=TIDY)
+    pid = watched.wait_alive("points")
+    for _ in range(2):
+        assert processes.wait_until(lambda: watched.seconds("points") > 2.2, seconds=5)
+        record = processes.alive(watched.layout.run, "points")
+        assert record is not None
+        processes.send(record, signal.SIGTERM)
+        pid = watched.wait_alive("points", other_than=pid)
+
+    said = watched.layout.log(supervisor.NAME).read_text()
+    assert said.count("points ended (exit 0), starting again in 0.5 s") == 2
 
 
 def test_a_held_service_stays_down_until_it_is_let_go(watched: Watched) -> None:
