@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from loyalty.types.v1 import types_pb2 as loyalty_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%loyalty/events/v1/points_events.proto\x12\x11loyalty.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cloyalty/types/v1/types.proto\"\xc6\x02\n\x0cPointsPosted\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x12\n\nposting_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x11\n\tmember_id\x18\x04 \x01(\t\x12\x12\n\nprogram_id\x18\x05 \x01(\t\x12\x0e\n\x06points\x18\x06 \x01(\x03\x12\x15\n\rbalance_after\x18\x07 \x01(\x03\x12\x10\n\x08sequence\x18\x08 \x01(\x03\x12\x0e\n\x06source\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x10\n\x08salon_id\x18\x0b \x01(\t\x12&\n\x05\x61\x63tor\x18\x0c \x01(\x0b\x32\x17.loyalty.types.v1.Actor\x12\x11\n\treward_id\x18\r \x01(\t\x12/\n\x0boccurred_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\x01\n\rAccountOpened\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\x12\n\nprogram_id\x18\x04 \x01(\t\x12-\n\topened_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\x01\n\x0eProgramChanged\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x12\n\nprogram_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08term_one\x18\x04 \x01(\t\x12\x12\n\nterm_other\x18\x05 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x06 \x01(\x08\x12\x0f\n\x07version\x18\x07 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%loyalty/events/v1/points_events.proto\x12\x11loyalty.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cloyalty/types/v1/types.proto\"\x81\x03\n\x0cPointsPosted\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x12\n\nposting_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x11\n\tmember_id\x18\x04 \x01(\t\x12\x12\n\nprogram_id\x18\x05 \x01(\t\x12\x0e\n\x06points\x18\x06 \x01(\x03\x12\x15\n\rbalance_after\x18\x07 \x01(\x03\x12\x10\n\x08sequence\x18\x08 \x01(\x03\x12\x0e\n\x06source\x18\t \x01(\t\x12\x0e\n\x06reason\x18\n \x01(\t\x12\x10\n\x08salon_id\x18\x0b \x01(\t\x12&\n\x05\x61\x63tor\x18\x0c \x01(\x0b\x32\x17.loyalty.types.v1.Actor\x12\x11\n\treward_id\x18\r \x01(\t\x12/\n\x0boccurred_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07sale_id\x18\x0f \x01(\t\x12\x12\n\ntier_bonus\x18\x10 \x01(\x03\x12\x14\n\x0cpromotion_id\x18\x11 \x01(\t\"\xad\x02\n\x0bTierChanged\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\x12\n\nprogram_id\x18\x04 \x01(\t\x12\x0f\n\x07tier_id\x18\x05 \x01(\t\x12\x11\n\ttier_name\x18\x06 \x01(\t\x12\x11\n\tthreshold\x18\x07 \x01(\x03\x12\x12\n\nmultiplier\x18\x08 \x01(\t\x12\x16\n\x0etier_id_before\x18\t \x01(\t\x12\r\n\x05risen\x18\n \x01(\x08\x12.\n\nkept_until\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0boccurred_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfa\x01\n\x0bSaleCounted\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x0f\n\x07sale_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x11\n\tmember_id\x18\x04 \x01(\t\x12\x12\n\nprogram_id\x18\x05 \x01(\t\x12\x10\n\x08salon_id\x18\x06 \x01(\t\x12\x12\n\nreward_ids\x18\x07 \x03(\t\x12\x0e\n\x06points\x18\x08 \x01(\x03\x12&\n\x05\x61\x63tor\x18\t \x01(\x0b\x32\x17.loyalty.types.v1.Actor\x12/\n\x0boccurred_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x96\x02\n\x0bSaleChanged\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x0f\n\x07sale_id\x18\x02 \x01(\t\x12\x11\n\tchange_id\x18\x03 \x01(\t\x12\x12\n\naccount_id\x18\x04 \x01(\t\x12\x11\n\tmember_id\x18\x05 \x01(\t\x12\x12\n\nprogram_id\x18\x06 \x01(\t\x12\x10\n\x08salon_id\x18\x07 \x01(\t\x12\x1b\n\x13returned_reward_ids\x18\x08 \x03(\t\x12\x0e\n\x06points\x18\t \x01(\x03\x12&\n\x05\x61\x63tor\x18\n \x01(\x0b\x32\x17.loyalty.types.v1.Actor\x12/\n\x0boccurred_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\x01\n\rAccountOpened\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\x12\n\nprogram_id\x18\x04 \x01(\t\x12-\n\topened_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\x01\n\x0eProgramChanged\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x12\n\nprogram_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08term_one\x18\x04 \x01(\t\x12\x12\n\nterm_other\x18\x05 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x06 \x01(\x08\x12\x0f\n\x07version\x18\x07 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'loyalty.events.v1.points_ev
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_POINTSPOSTED']._serialized_start=124
-  _globals['_POINTSPOSTED']._serialized_end=450
-  _globals['_ACCOUNTOPENED']._serialized_start=453
-  _globals['_ACCOUNTOPENED']._serialized_end=592
-  _globals['_PROGRAMCHANGED']._serialized_start=595
-  _globals['_PROGRAMCHANGED']._serialized_end=734
+  _globals['_POINTSPOSTED']._serialized_end=509
+  _globals['_TIERCHANGED']._serialized_start=512
+  _globals['_TIERCHANGED']._serialized_end=813
+  _globals['_SALECOUNTED']._serialized_start=816
+  _globals['_SALECOUNTED']._serialized_end=1066
+  _globals['_SALECHANGED']._serialized_start=1069
+  _globals['_SALECHANGED']._serialized_end=1347
+  _globals['_ACCOUNTOPENED']._serialized_start=1350
+  _globals['_ACCOUNTOPENED']._serialized_end=1489
+  _globals['_PROGRAMCHANGED']._serialized_start=1492
+  _globals['_PROGRAMCHANGED']._serialized_end=1631
 # @@protoc_insertion_point(module_scope)

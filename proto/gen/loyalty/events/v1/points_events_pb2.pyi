@@ -3,9 +3,11 @@
 isort:skip_file
 Facts of points. Topic loyalty.points.v1."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from loyalty.types.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -20,7 +22,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PointsPosted(_message.Message):
-    """Types points.earned, points.adjusted, points.debited, points.returned; key = account id."""
+    """Types points.earned, points.adjusted, points.debited, points.returned, points.promoted,
+    points.refunded, points.expired; key = account id.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -38,6 +42,9 @@ class PointsPosted(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     REWARD_ID_FIELD_NUMBER: _builtins.int
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    SALE_ID_FIELD_NUMBER: _builtins.int
+    TIER_BONUS_FIELD_NUMBER: _builtins.int
+    PROMOTION_ID_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     posting_id: _builtins.str
     account_id: _builtins.str
@@ -54,6 +61,10 @@ class PointsPosted(_message.Message):
     """Name of the AdjustmentReason without its prefix."""
     salon_id: _builtins.str
     reward_id: _builtins.str
+    sale_id: _builtins.str
+    tier_bonus: _builtins.int
+    """Of `points`: what the tier added."""
+    promotion_id: _builtins.str
     @_builtins.property
     def actor(self) -> _types_pb2.Actor: ...
     @_builtins.property
@@ -75,14 +86,184 @@ class PointsPosted(_message.Message):
         actor: _types_pb2.Actor | None = ...,
         reward_id: _builtins.str = ...,
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
+        sale_id: _builtins.str = ...,
+        tier_bonus: _builtins.int = ...,
+        promotion_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "balance_after", b"balance_after", "chain_id", b"chain_id", "member_id", b"member_id", "occurred_at", b"occurred_at", "points", b"points", "posting_id", b"posting_id", "program_id", b"program_id", "reason", b"reason", "reward_id", b"reward_id", "salon_id", b"salon_id", "sequence", b"sequence", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "balance_after", b"balance_after", "chain_id", b"chain_id", "member_id", b"member_id", "occurred_at", b"occurred_at", "points", b"points", "posting_id", b"posting_id", "program_id", b"program_id", "promotion_id", b"promotion_id", "reason", b"reason", "reward_id", b"reward_id", "sale_id", b"sale_id", "salon_id", b"salon_id", "sequence", b"sequence", "source", b"source", "tier_bonus", b"tier_bonus"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PointsPosted: _TypeAlias = PointsPosted  # noqa: Y015
+
+@_typing.final
+class TierChanged(_message.Message):
+    """Type tier.changed; key = account id. One event a change, up or down (T2, T6, T8)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    PROGRAM_ID_FIELD_NUMBER: _builtins.int
+    TIER_ID_FIELD_NUMBER: _builtins.int
+    TIER_NAME_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    MULTIPLIER_FIELD_NUMBER: _builtins.int
+    TIER_ID_BEFORE_FIELD_NUMBER: _builtins.int
+    RISEN_FIELD_NUMBER: _builtins.int
+    KEPT_UNTIL_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    account_id: _builtins.str
+    member_id: _builtins.str
+    program_id: _builtins.str
+    tier_id: _builtins.str
+    tier_name: _builtins.str
+    threshold: _builtins.int
+    multiplier: _builtins.str
+    """"1.25"."""
+    tier_id_before: _builtins.str
+    risen: _builtins.bool
+    @_builtins.property
+    def kept_until(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        member_id: _builtins.str = ...,
+        program_id: _builtins.str = ...,
+        tier_id: _builtins.str = ...,
+        tier_name: _builtins.str = ...,
+        threshold: _builtins.int = ...,
+        multiplier: _builtins.str = ...,
+        tier_id_before: _builtins.str = ...,
+        risen: _builtins.bool = ...,
+        kept_until: _timestamp_pb2.Timestamp | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kept_until", b"kept_until", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "chain_id", b"chain_id", "kept_until", b"kept_until", "member_id", b"member_id", "multiplier", b"multiplier", "occurred_at", b"occurred_at", "program_id", b"program_id", "risen", b"risen", "threshold", b"threshold", "tier_id", b"tier_id", "tier_id_before", b"tier_id_before", "tier_name", b"tier_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TierChanged: _TypeAlias = TierChanged  # noqa: Y015
+
+@_typing.final
+class SaleCounted(_message.Message):
+    """Type sale.counted; key = account id, or the sale's where it is nobody's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    SALE_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    PROGRAM_ID_FIELD_NUMBER: _builtins.int
+    SALON_ID_FIELD_NUMBER: _builtins.int
+    REWARD_IDS_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    sale_id: _builtins.str
+    account_id: _builtins.str
+    member_id: _builtins.str
+    program_id: _builtins.str
+    salon_id: _builtins.str
+    points: _builtins.int
+    @_builtins.property
+    def reward_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Rewards on it: they are used with it."""
+
+    @_builtins.property
+    def actor(self) -> _types_pb2.Actor: ...
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        sale_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        member_id: _builtins.str = ...,
+        program_id: _builtins.str = ...,
+        salon_id: _builtins.str = ...,
+        reward_ids: _abc.Iterable[_builtins.str] | None = ...,
+        points: _builtins.int = ...,
+        actor: _types_pb2.Actor | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "chain_id", b"chain_id", "member_id", b"member_id", "occurred_at", b"occurred_at", "points", b"points", "program_id", b"program_id", "reward_ids", b"reward_ids", "sale_id", b"sale_id", "salon_id", b"salon_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaleCounted: _TypeAlias = SaleCounted  # noqa: Y015
+
+@_typing.final
+class SaleChanged(_message.Message):
+    """Type sale.changed; key as sale.counted. A refund or an exchange was carried out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    SALE_ID_FIELD_NUMBER: _builtins.int
+    CHANGE_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    PROGRAM_ID_FIELD_NUMBER: _builtins.int
+    SALON_ID_FIELD_NUMBER: _builtins.int
+    RETURNED_REWARD_IDS_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    sale_id: _builtins.str
+    change_id: _builtins.str
+    account_id: _builtins.str
+    member_id: _builtins.str
+    program_id: _builtins.str
+    salon_id: _builtins.str
+    points: _builtins.int
+    """Signed."""
+    @_builtins.property
+    def returned_reward_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Rewards that come back to the wallet (R36)."""
+
+    @_builtins.property
+    def actor(self) -> _types_pb2.Actor: ...
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        sale_id: _builtins.str = ...,
+        change_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        member_id: _builtins.str = ...,
+        program_id: _builtins.str = ...,
+        salon_id: _builtins.str = ...,
+        returned_reward_ids: _abc.Iterable[_builtins.str] | None = ...,
+        points: _builtins.int = ...,
+        actor: _types_pb2.Actor | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "chain_id", b"chain_id", "change_id", b"change_id", "member_id", b"member_id", "occurred_at", b"occurred_at", "points", b"points", "program_id", b"program_id", "returned_reward_ids", b"returned_reward_ids", "sale_id", b"sale_id", "salon_id", b"salon_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaleChanged: _TypeAlias = SaleChanged  # noqa: Y015
 
 @_typing.final
 class AccountOpened(_message.Message):

@@ -94,6 +94,76 @@ class PointsServiceStub:
                 request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.ReturnPointsRequest.SerializeToString,
                 response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.ReturnPointsResponse.FromString,
                 _registered_method=True)
+        self.UpsertCatalogObjects = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/UpsertCatalogObjects',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.UpsertCatalogObjectsRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.UpsertCatalogObjectsResponse.FromString,
+                _registered_method=True)
+        self.ListCatalogObjects = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/ListCatalogObjects',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.ListCatalogObjectsRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.ListCatalogObjectsResponse.FromString,
+                _registered_method=True)
+        self.CreateSale = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/CreateSale',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.CreateSaleRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.CreateSaleResponse.FromString,
+                _registered_method=True)
+        self.GetSale = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/GetSale',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetSaleRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetSaleResponse.FromString,
+                _registered_method=True)
+        self.ApplyReward = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/ApplyReward',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.ApplyRewardRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.ApplyRewardResponse.FromString,
+                _registered_method=True)
+        self.RemoveReward = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/RemoveReward',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.RemoveRewardRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.RemoveRewardResponse.FromString,
+                _registered_method=True)
+        self.CalculatePoints = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/CalculatePoints',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.CalculatePointsRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.CalculatePointsResponse.FromString,
+                _registered_method=True)
+        self.CountSale = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/CountSale',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.CountSaleRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.CountSaleResponse.FromString,
+                _registered_method=True)
+        self.RefundSale = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/RefundSale',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.RefundSaleRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.RefundSaleResponse.FromString,
+                _registered_method=True)
+        self.ExchangeSale = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/ExchangeSale',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.ExchangeSaleRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.ExchangeSaleResponse.FromString,
+                _registered_method=True)
+        self.CreatePromotion = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/CreatePromotion',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.CreatePromotionRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.CreatePromotionResponse.FromString,
+                _registered_method=True)
+        self.GetPromotion = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/GetPromotion',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetPromotionRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetPromotionResponse.FromString,
+                _registered_method=True)
+        self.ListPromotions = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/ListPromotions',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.ListPromotionsRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.ListPromotionsResponse.FromString,
+                _registered_method=True)
+        self.CancelPromotion = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/CancelPromotion',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.CancelPromotionRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.CancelPromotionResponse.FromString,
+                _registered_method=True)
         self.OpenAccount = channel.unary_unary(
                 '/loyalty.points.v1.PointsService/OpenAccount',
                 request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.OpenAccountRequest.SerializeToString,
@@ -109,10 +179,20 @@ class PointsServiceStub:
                 request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.SearchAccountsRequest.SerializeToString,
                 response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.SearchAccountsResponse.FromString,
                 _registered_method=True)
+        self.GetAccounts = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/GetAccounts',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetAccountsRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetAccountsResponse.FromString,
+                _registered_method=True)
         self.ListEntries = channel.unary_unary(
                 '/loyalty.points.v1.PointsService/ListEntries',
                 request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.ListEntriesResponse.FromString,
+                _registered_method=True)
+        self.GetLedger = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/GetLedger',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetLedgerRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetLedgerResponse.FromString,
                 _registered_method=True)
 
 
@@ -196,8 +276,103 @@ class PointsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReturnPoints(self, request, context):
-        """Undoes the debit of a reward that is deleted or voided (D35). Repeatable.
+        """Undoes the debit of a reward that is deleted or voided (D35), and takes its discount off an open
+        sale. Repeatable.
         """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpsertCatalogObjects(self, request, context):
+        """Catalog: what a till sells, as far as earning asks (SQ-53 to SQ-55).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCatalogObjects(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSale(self, request, context):
+        """Sales.
+        Open until it is counted. Repeatable by key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSale(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplyReward(self, request, context):
+        """A reward that the member took before goes on an open sale (SQ-19, SQ-20); repeatable by its id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveReward(self, request, context):
+        """Takes it off again; repeatable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CalculatePoints(self, request, context):
+        """What a sale or an amount would earn; writes nothing (SQ-17).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountSale(self, request, context):
+        """One sale earns once, whatever the key (N2); its terms are frozen with it (SQ-44, SQ-56).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefundSale(self, request, context):
+        """Full, by lines or by an amount (SQ-34 to SQ-42); cumulative; repeatable by change_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExchangeSale(self, request, context):
+        """Lines for other lines, by the terms of the sale (SQ-43, SQ-44).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreatePromotion(self, request, context):
+        """Promotions: at most ten active and scheduled ones of a program.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPromotion(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPromotions(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelPromotion(self, request, context):
+        """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -222,8 +397,22 @@ class PointsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAccounts(self, request, context):
+        """Several at once, in the order asked for; unknown ones are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListEntries(self, request, context):
         """Entries of the ledger, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLedger(self, request, context):
+        """"balance 57 = 120 earned - 50 taken - 13 expired", with what each entry took of which lot.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -292,6 +481,76 @@ def add_PointsServiceServicer_to_server(servicer, server):
                     request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.ReturnPointsRequest.FromString,
                     response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.ReturnPointsResponse.SerializeToString,
             ),
+            'UpsertCatalogObjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpsertCatalogObjects,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.UpsertCatalogObjectsRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.UpsertCatalogObjectsResponse.SerializeToString,
+            ),
+            'ListCatalogObjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCatalogObjects,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.ListCatalogObjectsRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.ListCatalogObjectsResponse.SerializeToString,
+            ),
+            'CreateSale': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSale,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.CreateSaleRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.CreateSaleResponse.SerializeToString,
+            ),
+            'GetSale': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSale,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetSaleRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetSaleResponse.SerializeToString,
+            ),
+            'ApplyReward': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyReward,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.ApplyRewardRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.ApplyRewardResponse.SerializeToString,
+            ),
+            'RemoveReward': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveReward,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.RemoveRewardRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.RemoveRewardResponse.SerializeToString,
+            ),
+            'CalculatePoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.CalculatePoints,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.CalculatePointsRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.CalculatePointsResponse.SerializeToString,
+            ),
+            'CountSale': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountSale,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.CountSaleRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.CountSaleResponse.SerializeToString,
+            ),
+            'RefundSale': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefundSale,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.RefundSaleRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.RefundSaleResponse.SerializeToString,
+            ),
+            'ExchangeSale': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExchangeSale,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.ExchangeSaleRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.ExchangeSaleResponse.SerializeToString,
+            ),
+            'CreatePromotion': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePromotion,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.CreatePromotionRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.CreatePromotionResponse.SerializeToString,
+            ),
+            'GetPromotion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPromotion,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetPromotionRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetPromotionResponse.SerializeToString,
+            ),
+            'ListPromotions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPromotions,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.ListPromotionsRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.ListPromotionsResponse.SerializeToString,
+            ),
+            'CancelPromotion': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelPromotion,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.CancelPromotionRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.CancelPromotionResponse.SerializeToString,
+            ),
             'OpenAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenAccount,
                     request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.OpenAccountRequest.FromString,
@@ -307,10 +566,20 @@ def add_PointsServiceServicer_to_server(servicer, server):
                     request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.SearchAccountsRequest.FromString,
                     response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.SearchAccountsResponse.SerializeToString,
             ),
+            'GetAccounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAccounts,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetAccountsRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetAccountsResponse.SerializeToString,
+            ),
             'ListEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEntries,
                     request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.ListEntriesRequest.FromString,
                     response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.ListEntriesResponse.SerializeToString,
+            ),
+            'GetLedger': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLedger,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetLedgerRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetLedgerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -648,6 +917,384 @@ class PointsService:
             _registered_method=True)
 
     @staticmethod
+    def UpsertCatalogObjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/UpsertCatalogObjects',
+            loyalty_dot_points_dot_v1_dot_points__pb2.UpsertCatalogObjectsRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.UpsertCatalogObjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCatalogObjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/ListCatalogObjects',
+            loyalty_dot_points_dot_v1_dot_points__pb2.ListCatalogObjectsRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.ListCatalogObjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSale(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/CreateSale',
+            loyalty_dot_points_dot_v1_dot_points__pb2.CreateSaleRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.CreateSaleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSale(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/GetSale',
+            loyalty_dot_points_dot_v1_dot_points__pb2.GetSaleRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.GetSaleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyReward(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/ApplyReward',
+            loyalty_dot_points_dot_v1_dot_points__pb2.ApplyRewardRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.ApplyRewardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveReward(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/RemoveReward',
+            loyalty_dot_points_dot_v1_dot_points__pb2.RemoveRewardRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.RemoveRewardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CalculatePoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/CalculatePoints',
+            loyalty_dot_points_dot_v1_dot_points__pb2.CalculatePointsRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.CalculatePointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountSale(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/CountSale',
+            loyalty_dot_points_dot_v1_dot_points__pb2.CountSaleRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.CountSaleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefundSale(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/RefundSale',
+            loyalty_dot_points_dot_v1_dot_points__pb2.RefundSaleRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.RefundSaleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExchangeSale(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/ExchangeSale',
+            loyalty_dot_points_dot_v1_dot_points__pb2.ExchangeSaleRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.ExchangeSaleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePromotion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/CreatePromotion',
+            loyalty_dot_points_dot_v1_dot_points__pb2.CreatePromotionRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.CreatePromotionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPromotion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/GetPromotion',
+            loyalty_dot_points_dot_v1_dot_points__pb2.GetPromotionRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.GetPromotionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPromotions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/ListPromotions',
+            loyalty_dot_points_dot_v1_dot_points__pb2.ListPromotionsRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.ListPromotionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelPromotion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/CancelPromotion',
+            loyalty_dot_points_dot_v1_dot_points__pb2.CancelPromotionRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.CancelPromotionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def OpenAccount(request,
             target,
             options=(),
@@ -729,6 +1376,33 @@ class PointsService:
             _registered_method=True)
 
     @staticmethod
+    def GetAccounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/GetAccounts',
+            loyalty_dot_points_dot_v1_dot_points__pb2.GetAccountsRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.GetAccountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListEntries(request,
             target,
             options=(),
@@ -745,6 +1419,33 @@ class PointsService:
             '/loyalty.points.v1.PointsService/ListEntries',
             loyalty_dot_points_dot_v1_dot_points__pb2.ListEntriesRequest.SerializeToString,
             loyalty_dot_points_dot_v1_dot_points__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/GetLedger',
+            loyalty_dot_points_dot_v1_dot_points__pb2.GetLedgerRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.GetLedgerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -188,6 +188,7 @@ class Reward(_message.Message):
     VOIDED_AT_FIELD_NUMBER: _builtins.int
     POINTS_RETURNED_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    SALE_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     chain_id: _builtins.str
     member_id: _builtins.str
@@ -210,6 +211,8 @@ class Reward(_message.Message):
     redeemed_salon_id: _builtins.str
     points_returned: _builtins.bool
     version: _builtins.int
+    sale_id: _builtins.str
+    """The open sale that it is on, or the sale that it was used on."""
     @_builtins.property
     def discount(self) -> Global___Discount: ...
     @_builtins.property
@@ -255,10 +258,11 @@ class Reward(_message.Message):
         voided_at: _timestamp_pb2.Timestamp | None = ...,
         points_returned: _builtins.bool = ...,
         version: _builtins.int = ...,
+        sale_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "discount", b"discount", "display_until", b"display_until", "expires_at", b"expires_at", "redeemed_at", b"redeemed_at", "updated_at", b"updated_at", "voided_at", b"voided_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "chain_id", b"chain_id", "created_at", b"created_at", "definition_id", b"definition_id", "description", b"description", "discount", b"discount", "display_seconds_left", b"display_seconds_left", "display_until", b"display_until", "exclusion", b"exclusion", "expires_at", b"expires_at", "id", b"id", "member_id", b"member_id", "name", b"name", "offer_id", b"offer_id", "points", b"points", "points_returned", b"points_returned", "program_id", b"program_id", "redeemed_at", b"redeemed_at", "redeemed_salon_id", b"redeemed_salon_id", "status", b"status", "updated_at", b"updated_at", "used_by_session", b"used_by_session", "version", b"version", "voided_at", b"voided_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "chain_id", b"chain_id", "created_at", b"created_at", "definition_id", b"definition_id", "description", b"description", "discount", b"discount", "display_seconds_left", b"display_seconds_left", "display_until", b"display_until", "exclusion", b"exclusion", "expires_at", b"expires_at", "id", b"id", "member_id", b"member_id", "name", b"name", "offer_id", b"offer_id", "points", b"points", "points_returned", b"points_returned", "program_id", b"program_id", "redeemed_at", b"redeemed_at", "redeemed_salon_id", b"redeemed_salon_id", "sale_id", b"sale_id", "status", b"status", "updated_at", b"updated_at", "used_by_session", b"used_by_session", "version", b"version", "voided_at", b"voided_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -493,12 +497,15 @@ class TakeRewardRequest(_message.Message):
     DEFINITION_ID_FIELD_NUMBER: _builtins.int
     SALON_ID_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    SALE_ID_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     chain_id: _builtins.str
     account_id: _builtins.str
     member_id: _builtins.str
     definition_id: _builtins.str
     salon_id: _builtins.str
+    sale_id: _builtins.str
+    """Puts it on this open sale at once (SQ-20)."""
     @_builtins.property
     def actor(self) -> _types_pb2.Actor: ...
     def __init__(
@@ -511,10 +518,11 @@ class TakeRewardRequest(_message.Message):
         definition_id: _builtins.str = ...,
         salon_id: _builtins.str = ...,
         actor: _types_pb2.Actor | None = ...,
+        sale_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "chain_id", b"chain_id", "definition_id", b"definition_id", "idempotency_key", b"idempotency_key", "member_id", b"member_id", "salon_id", b"salon_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "chain_id", b"chain_id", "definition_id", b"definition_id", "idempotency_key", b"idempotency_key", "member_id", b"member_id", "sale_id", b"sale_id", "salon_id", b"salon_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -755,6 +763,101 @@ class RestoreRewardResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RestoreRewardResponse: _TypeAlias = RestoreRewardResponse  # noqa: Y015
+
+@_typing.final
+class ApplyRewardRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    REWARD_ID_FIELD_NUMBER: _builtins.int
+    SALE_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    reward_id: _builtins.str
+    sale_id: _builtins.str
+    @_builtins.property
+    def actor(self) -> _types_pb2.Actor: ...
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        reward_id: _builtins.str = ...,
+        sale_id: _builtins.str = ...,
+        actor: _types_pb2.Actor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "chain_id", b"chain_id", "reward_id", b"reward_id", "sale_id", b"sale_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyRewardRequest: _TypeAlias = ApplyRewardRequest  # noqa: Y015
+
+@_typing.final
+class ApplyRewardResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REWARD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reward(self) -> Global___Reward: ...
+    def __init__(
+        self,
+        *,
+        reward: Global___Reward | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reward", b"reward"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reward", b"reward"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyRewardResponse: _TypeAlias = ApplyRewardResponse  # noqa: Y015
+
+@_typing.final
+class RemoveRewardRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    REWARD_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    reward_id: _builtins.str
+    @_builtins.property
+    def actor(self) -> _types_pb2.Actor: ...
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        reward_id: _builtins.str = ...,
+        actor: _types_pb2.Actor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "chain_id", b"chain_id", "reward_id", b"reward_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveRewardRequest: _TypeAlias = RemoveRewardRequest  # noqa: Y015
+
+@_typing.final
+class RemoveRewardResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REWARD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reward(self) -> Global___Reward: ...
+    def __init__(
+        self,
+        *,
+        reward: Global___Reward | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reward", b"reward"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reward", b"reward"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveRewardResponse: _TypeAlias = RemoveRewardResponse  # noqa: Y015
 
 @_typing.final
 class VoidRewardRequest(_message.Message):

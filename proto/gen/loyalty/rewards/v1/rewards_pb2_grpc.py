@@ -79,6 +79,16 @@ class RewardsServiceStub:
                 request_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.RestoreRewardRequest.SerializeToString,
                 response_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.RestoreRewardResponse.FromString,
                 _registered_method=True)
+        self.ApplyReward = channel.unary_unary(
+                '/loyalty.rewards.v1.RewardsService/ApplyReward',
+                request_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.ApplyRewardRequest.SerializeToString,
+                response_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.ApplyRewardResponse.FromString,
+                _registered_method=True)
+        self.RemoveReward = channel.unary_unary(
+                '/loyalty.rewards.v1.RewardsService/RemoveReward',
+                request_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.RemoveRewardRequest.SerializeToString,
+                response_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.RemoveRewardResponse.FromString,
+                _registered_method=True)
         self.VoidReward = channel.unary_unary(
                 '/loyalty.rewards.v1.RewardsService/VoidReward',
                 request_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.VoidRewardRequest.SerializeToString,
@@ -176,6 +186,20 @@ class RewardsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ApplyReward(self, request, context):
+        """An issued reward goes on an open sale, or off it again (SQ-19, SQ-20). Both are repeatable.
+        On a sale it cannot be used elsewhere; it is used when the sale is counted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveReward(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def VoidReward(self, request, context):
         """"Annuler", with or without the points (D35).
         """
@@ -263,6 +287,16 @@ def add_RewardsServiceServicer_to_server(servicer, server):
                     servicer.RestoreReward,
                     request_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.RestoreRewardRequest.FromString,
                     response_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.RestoreRewardResponse.SerializeToString,
+            ),
+            'ApplyReward': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyReward,
+                    request_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.ApplyRewardRequest.FromString,
+                    response_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.ApplyRewardResponse.SerializeToString,
+            ),
+            'RemoveReward': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveReward,
+                    request_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.RemoveRewardRequest.FromString,
+                    response_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.RemoveRewardResponse.SerializeToString,
             ),
             'VoidReward': grpc.unary_unary_rpc_method_handler(
                     servicer.VoidReward,
@@ -538,6 +572,60 @@ class RewardsService:
             '/loyalty.rewards.v1.RewardsService/RestoreReward',
             loyalty_dot_rewards_dot_v1_dot_rewards__pb2.RestoreRewardRequest.SerializeToString,
             loyalty_dot_rewards_dot_v1_dot_rewards__pb2.RestoreRewardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyReward(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.rewards.v1.RewardsService/ApplyReward',
+            loyalty_dot_rewards_dot_v1_dot_rewards__pb2.ApplyRewardRequest.SerializeToString,
+            loyalty_dot_rewards_dot_v1_dot_rewards__pb2.ApplyRewardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveReward(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.rewards.v1.RewardsService/RemoveReward',
+            loyalty_dot_rewards_dot_v1_dot_rewards__pb2.RemoveRewardRequest.SerializeToString,
+            loyalty_dot_rewards_dot_v1_dot_rewards__pb2.RemoveRewardResponse.FromString,
             options,
             channel_credentials,
             insecure,

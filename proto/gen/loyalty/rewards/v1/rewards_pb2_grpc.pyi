@@ -32,6 +32,11 @@ class RewardsServiceStub:
     """"Retour": ends the display window everywhere (LS-37). Repeatable."""
     RestoreReward: _aio.UnaryUnaryMultiCallable[_rewards_pb2.RestoreRewardRequest, _rewards_pb2.RestoreRewardResponse]
     """"Remettre à gagné" (LS-75)."""
+    ApplyReward: _aio.UnaryUnaryMultiCallable[_rewards_pb2.ApplyRewardRequest, _rewards_pb2.ApplyRewardResponse]
+    """An issued reward goes on an open sale, or off it again (SQ-19, SQ-20). Both are repeatable.
+    On a sale it cannot be used elsewhere; it is used when the sale is counted.
+    """
+    RemoveReward: _aio.UnaryUnaryMultiCallable[_rewards_pb2.RemoveRewardRequest, _rewards_pb2.RemoveRewardResponse]
     VoidReward: _aio.UnaryUnaryMultiCallable[_rewards_pb2.VoidRewardRequest, _rewards_pb2.VoidRewardResponse]
     """"Annuler", with or without the points (D35)."""
     GetReward: _aio.UnaryUnaryMultiCallable[_rewards_pb2.GetRewardRequest, _rewards_pb2.GetRewardResponse]
@@ -115,6 +120,23 @@ class RewardsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_rewards_pb2.RestoreRewardRequest, _abc.Awaitable[_rewards_pb2.RestoreRewardResponse]],
     ) -> _abc.Awaitable[_rewards_pb2.RestoreRewardResponse]:
         """"Remettre à gagné" (LS-75)."""
+
+    @_abc_1.abstractmethod
+    def ApplyReward(
+        self,
+        request: _rewards_pb2.ApplyRewardRequest,
+        context: _aio.ServicerContext[_rewards_pb2.ApplyRewardRequest, _abc.Awaitable[_rewards_pb2.ApplyRewardResponse]],
+    ) -> _abc.Awaitable[_rewards_pb2.ApplyRewardResponse]:
+        """An issued reward goes on an open sale, or off it again (SQ-19, SQ-20). Both are repeatable.
+        On a sale it cannot be used elsewhere; it is used when the sale is counted.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveReward(
+        self,
+        request: _rewards_pb2.RemoveRewardRequest,
+        context: _aio.ServicerContext[_rewards_pb2.RemoveRewardRequest, _abc.Awaitable[_rewards_pb2.RemoveRewardResponse]],
+    ) -> _abc.Awaitable[_rewards_pb2.RemoveRewardResponse]: ...
 
     @_abc_1.abstractmethod
     def VoidReward(
