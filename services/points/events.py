@@ -23,6 +23,9 @@ POSTED = {
     PostingKind.ADJUSTMENT: "points.adjusted",
     PostingKind.REWARD: "points.debited",
     PostingKind.REWARD_RETURN: "points.returned",
+    PostingKind.PROMOTION: "points.promoted",
+    PostingKind.REFUND: "points.refunded",
+    PostingKind.EXPIRY: "points.expired",
 }
 
 
@@ -48,6 +51,9 @@ def points_posted(entry: Entry) -> OutboxEvent:
         actor=actor,
         reward_id=str(posting.reward_id or ""),
         occurred_at=_timestamp(posting.occurred_at),
+        sale_id=str(posting.sale_id or ""),
+        tier_bonus=posting.tier_bonus,
+        promotion_id=str(posting.promotion_id or ""),
     )
     return OutboxEvent(
         id=posting.id,

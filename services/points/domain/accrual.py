@@ -210,6 +210,19 @@ def amount(portions: Sequence[Portion], tax_mode: TaxMode) -> Fraction:
     return sum((portion.amount_minor(tax_mode) for portion in portions), Fraction(0))
 
 
+def rule_type(rule: AccrualRule) -> RuleType:
+    """Which of the four kinds a rule is."""
+    match rule:
+        case VisitRule():
+            return RuleType.VISIT
+        case SpendRule():
+            return RuleType.SPEND
+        case ItemRule():
+            return RuleType.ITEM_VARIATION
+        case CategoryRule():
+            return RuleType.CATEGORY
+
+
 def tax_mode_of(rule: AccrualRule) -> TaxMode:
     """How a rule counts money; items and categories count none."""
     if isinstance(rule, VisitRule | SpendRule):

@@ -16,11 +16,13 @@ from services.points.domain.errors import BalanceBelowZero, BalanceTooLarge, Ins
 from services.points.domain.ids import (
     AccountId,
     ChainId,
+    ChangeId,
     GrantId,
     LotId,
     MemberId,
     PostingId,
     ProgramId,
+    PromotionId,
     RewardId,
     SaleId,
     SalonId,
@@ -39,11 +41,16 @@ class PostingKind(StrEnum):
     """Why points moved."""
 
     EARN = "earn"
+    PROMOTION = "promotion"
     ADJUSTMENT = "adjustment"
     REWARD = "reward"
     REWARD_RETURN = "reward_return"
     REFUND = "refund"
     EXPIRY = "expiry"
+
+
+# What adds up to the points that a member ever earned.
+EARNED_KINDS = (PostingKind.EARN, PostingKind.PROMOTION)
 
 
 class EarnSource(StrEnum):
@@ -109,6 +116,8 @@ class Account:
     sequence: int
     opened_at: datetime
     updated_at: datetime
+    # No lot of it ends before this; None: none ends. It may lie too early, never too late.
+    expiry_due: datetime | None = None
 
     @property
     def debt(self) -> int:
@@ -138,6 +147,10 @@ class Posting:
     sale_id: SaleId | None = None
     reverses: PostingId | None = None
     business_key: str | None = None
+    # Of points: what the tier added to the base (SQ-05).
+    tier_bonus: int = 0
+    promotion_id: PromotionId | None = None
+    change_id: ChangeId | None = None
     occurred_at: datetime
     recorded_at: datetime
 
@@ -168,6 +181,7 @@ class Fact:
     actor: Actor = Actor()
     sale_id: SaleId | None = None
     business_key: str | None = None
+    change_id: ChangeId | None = None
     # The policy of points that come in, and where it ends them (N8).
     policy: str = POLICY_NEVER
     expires_at: datetime | None = None
@@ -207,19 +221,44 @@ def grant_key(grant_id: GrantId) -> str:
     return f"grant:{grant_id}"
 
 
+def sale_key(sale_id: SaleId) -> str:
+    """The business fact "this sale earned": it happens once, whatever the request key (N2)."""
+    return f"sale:{sale_id}"
+
+
+def promotion_key(sale_id: SaleId) -> str:
+    """The business fact "this sale earned by a promotion": it happens once."""
+    return f"sale:{sale_id}:promotion"
+
+
 def expiry_key(lot_id: LotId) -> str:
     """The business fact "this lot expired": it happens once (X14)."""
     return f"expiry:{lot_id}"
 
 
-def earn(account: Account, *, points: int, source: EarnSource, fact: Fact) -> Movement:
+def earn(
+    account: Account, *, points: int, source: EarnSource, fact: Fact, tier_bonus: int = 0
+) -> Movement:
     """Points come in from the program. Refuses with BalanceTooLarge.
 
-    A debt is paid out of them first (example X13); the rest is a lot of its own.
+    What of them is no tier's bonus is base and counts for progress (D14); of what an exchange
+    adds, its change says how much. A debt is paid out of
+    them first (example X13); the rest is a lot of its own.
     """
     posting = replace(
         _posting(account, Side.ISSUED, points=points, kind=PostingKind.EARN, fact=fact),
         earn_source=source,
+        tier_bonus=tier_bonus,
+    )
+    lot = _fresh_lot(account, points=points, fact=fact)
+    return _moved(account, posting, lots.receive(lot, debt=account.debt))
+
+
+def promote(account: Account, *, points: int, promotion_id: PromotionId, fact: Fact) -> Movement:
+    """What a promotion adds to a sale comes in; it counts for no tier. As `earn` otherwise."""
+    posting = replace(
+        _posting(account, Side.ISSUED, points=points, kind=PostingKind.PROMOTION, fact=fact),
+        promotion_id=promotion_id,
     )
     lot = _fresh_lot(account, points=points, fact=fact)
     return _moved(account, posting, lots.receive(lot, debt=account.debt))
@@ -346,6 +385,7 @@ def _posting(
         actor=fact.actor,
         sale_id=fact.sale_id,
         business_key=fact.business_key,
+        change_id=fact.change_id,
         occurred_at=fact.occurred_at,
         recorded_at=fact.recorded_at,
     )
@@ -368,7 +408,7 @@ def _fresh_lot(account: Account, *, points: int, fact: Fact) -> Lot:
 
 def _moved(account: Account, posting: Posting, moves: LotMoves) -> Movement:
     lifetime = account.lifetime_points
-    if posting.kind is PostingKind.EARN:
+    if posting.kind in EARNED_KINDS:
         lifetime += posting.points
     if lifetime > BALANCE_MAX:
         raise BalanceTooLarge(balance=account.balance, maximum=BALANCE_MAX)
@@ -378,5 +418,12 @@ def _moved(account: Account, posting: Posting, moves: LotMoves) -> Movement:
         lifetime_points=lifetime,
         sequence=posting.sequence,
         updated_at=max(account.updated_at, posting.occurred_at),
+        expiry_due=_sooner(account.expiry_due, moves.opened),
     )
     return Movement(posting=posting, before=account, after=after, lots=moves)
+
+
+def _sooner(due: datetime | None, opened: Sequence[Lot]) -> datetime | None:
+    """The earliest end of what an account holds, new lots included."""
+    ends = [lot.expires_at for lot in opened if lot.expires_at is not None and lot.remaining > 0]
+    return min([*ends, *([due] if due else [])], default=None)

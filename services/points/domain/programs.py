@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 
+from services.points.domain import tiers
+from services.points.domain.accrual import AccrualRule, RuleType, SpendRule, VisitRule, rule_type
 from services.points.domain.errors import (
     NumberOutOfRange,
     ProgramInactive,
@@ -15,9 +15,12 @@ from services.points.domain.errors import (
     SalonInactive,
     SalonNotInProgram,
     SalonUnknown,
-    TextInvalid,
 )
 from services.points.domain.ids import ChainId, ProgramId, SalonId
+from services.points.domain.lots import POLICY_NEVER
+from services.points.domain.terms import DebtRule, RewardOnRefund, VisitRefundBasis
+from services.points.domain.texts import tidy_text
+from services.points.domain.tiers import Ladder, Tier
 
 # What most salons call it, and what it is called until the owner says otherwise (LS-74).
 DEFAULT_NAME = "Vos points"
@@ -28,6 +31,8 @@ NAME_LENGTH_MAX = 80
 TERM_LENGTH_MAX = 40
 # A scan gives a handful of points; more than this is a slip of the keyboard.
 VISIT_POINTS_MAX = 1000
+# Where an owner wants a bar for dollars and says no more: a point for each.
+SPEND_AMOUNT_MINOR = 100
 # A day: longer would refuse tomorrow's visit.
 COOL_DOWN_SECONDS_MAX = 24 * 3600
 # D12: on for live chains, off where a developer tries things.
@@ -39,11 +44,22 @@ SALONS_MAX = 2000
 POINTS_CODE_DIGITS_SAFE = 5
 
 
-class AccrualType(StrEnum):
-    """What the points card shows: stamps for visits, a bar for dollars."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundSettings:
+    """What an owner chooses for refunds (D1, D3, R36); frozen with each sale."""
 
-    VISIT = "VISIT"
-    SPEND = "SPEND"
+    visit_refund_basis: VisitRefundBasis = VisitRefundBasis.REMAINING
+    debt_rule: DebtRule = DebtRule.ALLOW_NEGATIVE
+    reward_on_refund: RewardOnRefund = RewardOnRefund.RETURN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundChange:
+    """What an owner saves of them; what is None stays."""
+
+    visit_refund_basis: VisitRefundBasis | None = None
+    debt_rule: DebtRule | None = None
+    reward_on_refund: RewardOnRefund | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +72,15 @@ class Program:
     term_one: str
     term_other: str
     active: bool
-    accrual_type: AccrualType
+    # At least one.
+    rules: tuple[AccrualRule, ...]
+    # Of one visit or one scan; where the first rule is a visit's, its points.
     visit_points: int
+    # Of points that are earned from now on (SQ-65).
+    expiry_policy: str = POLICY_NEVER
+    # None: the program has no tiers.
+    ladder: Ladder | None = None
+    refunds: RefundSettings = RefundSettings()
     # Empty: every salon of the chain.
     salon_ids: tuple[SalonId, ...]
     cool_down_seconds: int
@@ -65,6 +88,11 @@ class Program:
     created_at: datetime
     updated_at: datetime
     version: int
+
+    @property
+    def accrual_type(self) -> RuleType:
+        """What the points card shows: stamps for visits, a bar for dollars."""
+        return rule_type(self.rules[0])
 
     @property
     def points_code_is_short(self) -> bool:
@@ -80,8 +108,12 @@ class ProgramChange:
     term_one: str | None = None
     term_other: str | None = None
     active: bool | None = None
-    accrual_type: AccrualType | None = None
+    rules: tuple[AccrualRule, ...] | None = None
     visit_points: int | None = None
+    expiry_policy: str | None = None
+    # Empty: no tiers any more.
+    tiers: tuple[Tier, ...] | None = None
+    refunds: RefundChange | None = None
     cool_down_seconds: int | None = None
     salon_ids: tuple[SalonId, ...] | None = None
     points_code_digits: int | None = None
@@ -162,25 +194,56 @@ def changed(program: Program, change: ProgramChange, *, codes: bool, now: dateti
         "term_one": change.term_one,
         "term_other": change.term_other,
         "active": change.active,
-        "accrual_type": change.accrual_type,
+        "rules": change.rules,
         "visit_points": change.visit_points,
+        "expiry_policy": change.expiry_policy,
         "cool_down_seconds": change.cool_down_seconds,
         "salon_ids": change.salon_ids,
         "points_code_digits": change.points_code_digits,
     }
     given = {name: value for name, value in wanted.items() if value is not None}
-    program = checked(replace(program, **given))  # type: ignore[arg-type]
+    program = replace(kept, **given)  # type: ignore[arg-type]
+    program = checked(_agreeing(program, by_rules=change.rules is not None))
+    if change.tiers is not None:
+        program = replace(program, ladder=_ladder(kept.ladder, change.tiers, now=now))
+    if change.refunds is not None:
+        program = replace(program, refunds=_refunds(kept.refunds, change.refunds))
     if program == kept and not codes:
         return kept
     return replace(program, updated_at=max(now, kept.updated_at), version=kept.version + 1)
 
 
-def tidy_text(field: str, text: str, *, length_max: int) -> str:
-    """A text without outer blanks; refuses one that is too long or holds control characters."""
-    text = unicodedata.normalize("NFC", text).strip()
-    if len(text) > length_max or any(unicodedata.category(sign) == "Cc" for sign in text):
-        raise TextInvalid(field=field, length_max=length_max)
-    return text
+def rules_from_card(accrual_type: RuleType | None, visit_points: int) -> tuple[AccrualRule, ...]:
+    """The one rule of a program of which only its card is said: a visit, or a point a dollar."""
+    if accrual_type is RuleType.SPEND:
+        return (SpendRule(points=1, amount_minor=SPEND_AMOUNT_MINOR),)
+    return (VisitRule(points=visit_points),)
+
+
+def _agreeing(program: Program, *, by_rules: bool) -> Program:
+    """The points of a visit stand in two places and are one number: the newer says it."""
+    first = program.rules[0]
+    if not isinstance(first, VisitRule) or first.points == program.visit_points:
+        return program
+    if by_rules:
+        return replace(program, visit_points=first.points)
+    first = replace(first, points=program.visit_points)
+    return replace(program, rules=(first, *program.rules[1:]))
+
+
+def _ladder(kept: Ladder | None, wanted: Sequence[Tier], *, now: datetime) -> Ladder | None:
+    """The ladder with these tiers. Progress counts from the first launch on, whatever changes."""
+    if not wanted:
+        return None
+    return tiers.launched(wanted, at=kept.launched_at if kept else now)
+
+
+def _refunds(kept: RefundSettings, change: RefundChange) -> RefundSettings:
+    return RefundSettings(
+        visit_refund_basis=change.visit_refund_basis or kept.visit_refund_basis,
+        debt_rule=change.debt_rule or kept.debt_rule,
+        reward_on_refund=change.reward_on_refund or kept.reward_on_refund,
+    )
 
 
 def _text(field: str, text: str, default: str, length_max: int) -> str:

@@ -28,8 +28,8 @@ from services.points.domain.errors import (
 )
 from services.points.domain.ids import CatalogId, ChainId, ProgramId, PromotionId
 from services.points.domain.periods import Period, period_from
-from services.points.domain.programs import tidy_text
 from services.points.domain.sales import AMOUNT_MINOR_MAX
+from services.points.domain.texts import tidy_text
 
 # Running and planned ones together (api.md, "Limits").
 PROMOTIONS_MAX = 10

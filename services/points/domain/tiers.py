@@ -20,7 +20,7 @@ from services.points.domain.errors import (
     TierThresholdsInvalid,
 )
 from services.points.domain.ids import TierId
-from services.points.domain.programs import tidy_text
+from services.points.domain.texts import tidy_text
 
 # The lowest included (T10).
 TIERS_MAX = 6

@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.points.v1 import points_pb2 as pb
 from loyalty.types.v1 import types_pb2
 
+from services.points.domain.accrual import RuleType
 from services.points.domain.errors import (
     AccountUnknown,
     ChainUnknown,
@@ -32,7 +33,6 @@ from services.points.domain.ids import (
     SalonId,
 )
 from services.points.domain.ledger import Actor, ActorKind, AdjustmentReason, PostingKind
-from services.points.domain.programs import AccrualType
 
 Id = TypeVar("Id", bound=UUID)
 
@@ -46,13 +46,16 @@ KINDS: dict[int, PostingKind] = {
     pb.ENTRY_KIND_ADJUSTMENT: PostingKind.ADJUSTMENT,
     pb.ENTRY_KIND_REWARD: PostingKind.REWARD,
     pb.ENTRY_KIND_REWARD_RETURN: PostingKind.REWARD_RETURN,
+    pb.ENTRY_KIND_PROMOTION: PostingKind.PROMOTION,
+    pb.ENTRY_KIND_REFUND: PostingKind.REFUND,
+    pb.ENTRY_KIND_EXPIRY: PostingKind.EXPIRY,
 }
 REASONS: dict[int, AdjustmentReason] = {
     pb.AdjustmentReason.Value(f"ADJUSTMENT_REASON_{reason.value}"): reason
     for reason in AdjustmentReason
 }
-ACCRUAL_TYPES: dict[int, AccrualType] = {
-    pb.AccrualType.Value(f"ACCRUAL_TYPE_{accrual.value}"): accrual for accrual in AccrualType
+ACCRUAL_TYPES: dict[int, RuleType] = {
+    pb.AccrualType.Value(f"ACCRUAL_TYPE_{accrual.value}"): accrual for accrual in RuleType
 }
 ACTOR_KINDS: dict[int, ActorKind] = {
     types_pb2.Actor.Kind.Value(f"KIND_{kind.value or 'UNSPECIFIED'}"): kind for kind in ActorKind
@@ -170,7 +173,7 @@ def moment(message: Timestamp, *, field: str) -> datetime:
         raise NumberOutOfRange(field=field, minimum="0001-01-01", maximum="9999-12-31") from None
 
 
-def accrual_type(number: int) -> AccrualType | None:
+def accrual_type(number: int) -> RuleType | None:
     """How the points card shows points, None where it is left out."""
     if number == pb.ACCRUAL_TYPE_UNSPECIFIED:
         return None

@@ -18,6 +18,9 @@ _KINDS = {
     PostingKind.ADJUSTMENT: pb.ENTRY_KIND_ADJUSTMENT,
     PostingKind.REWARD: pb.ENTRY_KIND_REWARD,
     PostingKind.REWARD_RETURN: pb.ENTRY_KIND_REWARD_RETURN,
+    PostingKind.PROMOTION: pb.ENTRY_KIND_PROMOTION,
+    PostingKind.REFUND: pb.ENTRY_KIND_REFUND,
+    PostingKind.EXPIRY: pb.ENTRY_KIND_EXPIRY,
 }
 
 
@@ -89,6 +92,10 @@ def entry(found: Entry) -> pb.Entry:
         reverses=str(posting.reverses or ""),
         occurred_at=timestamp(posting.occurred_at),
         recorded_at=timestamp(posting.recorded_at),
+        sale_id=str(posting.sale_id or ""),
+        tier_bonus=posting.tier_bonus,
+        promotion_id=str(posting.promotion_id or ""),
+        change_id=posting.change_id or "",
     )
 
 

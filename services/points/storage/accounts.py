@@ -15,7 +15,8 @@ from services.points.domain.ledger import Account
 
 _COLUMNS = """
 account.chain_id, account.id, account.member_id, account.program_id, account.balance,
-account.lifetime_points, account.sequence, account.opened_at, account.updated_at
+account.lifetime_points, account.sequence, account.opened_at, account.updated_at,
+account.expiry_due
 """
 
 _OPEN = """
@@ -189,4 +190,5 @@ def _account(row: asyncpg.Record) -> Account:
         sequence=row["sequence"],
         opened_at=row["opened_at"],
         updated_at=row["updated_at"],
+        expiry_due=row["expiry_due"],
     )

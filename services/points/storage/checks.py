@@ -19,10 +19,12 @@ LEFT JOIN account AS a ON a.chain_id = p.chain_id AND a.id = p.account_id
 LEFT JOIN program_account AS own ON own.chain_id = p.chain_id
     AND own.id = CASE WHEN p.source = p.account_id THEN p.destination ELSE p.source END
 WHERE a.id IS NULL OR own.id IS NULL OR own.program_id <> a.program_id
-   OR own.side <> CASE p.kind WHEN 'earn' THEN 'issued' WHEN 'adjustment' THEN 'adjusted'
-                              ELSE 'redeemed' END
-   OR (p.kind IN ('earn', 'reward_return') AND p.destination <> p.account_id)
-   OR (p.kind = 'reward' AND p.source <> p.account_id)
+   OR own.side <> CASE WHEN p.kind IN ('earn', 'promotion', 'refund') THEN 'issued'
+                       WHEN p.kind = 'adjustment' THEN 'adjusted'
+                       WHEN p.kind = 'expiry' THEN 'expired'
+                       ELSE 'redeemed' END
+   OR (p.kind IN ('earn', 'promotion', 'reward_return') AND p.destination <> p.account_id)
+   OR (p.kind IN ('reward', 'refund', 'expiry') AND p.source <> p.account_id)
 """
 
 _ZERO = """
@@ -44,7 +46,7 @@ _BALANCE = """
 WITH sums AS (
     SELECT chain_id, account_id,
            sum(CASE WHEN destination = account_id THEN points ELSE -points END) AS balance,
-           coalesce(sum(points) FILTER (WHERE kind = 'earn'), 0) AS lifetime_points,
+           coalesce(sum(points) FILTER (WHERE kind IN ('earn', 'promotion')), 0) AS lifetime_points,
            count(*) AS entries
     FROM posting GROUP BY chain_id, account_id
 )

@@ -13,11 +13,14 @@ from services.chassis.postgres import Connection
 from services.points.domain.ids import (
     AccountId,
     ChainId,
+    ChangeId,
     LotId,
     MemberId,
     PostingId,
     ProgramId,
+    PromotionId,
     RewardId,
+    SaleId,
     SalonId,
 )
 from services.points.domain.ledger import (
@@ -38,8 +41,8 @@ ENTRY_COLUMNS = """
 posting.chain_id, posting.id, posting.account_id, posting.source, posting.destination,
 posting.points, posting.kind, posting.sequence, posting.balance_after, posting.earn_source,
 posting.reason, posting.note, posting.salon_id, posting.actor_kind, posting.actor_id,
-posting.reward_id, posting.reverses, posting.business_key, posting.occurred_at,
-posting.recorded_at
+posting.reward_id, posting.sale_id, posting.reverses, posting.business_key, posting.tier_bonus,
+posting.promotion_id, posting.change_id, posting.occurred_at, posting.recorded_at
 """
 
 _LOT_COLUMNS = """
@@ -53,45 +56,48 @@ _WRITE = """
 WITH posted AS (
     INSERT INTO posting (
         chain_id, id, account_id, source, destination, points, kind, sequence, balance_after,
-        earn_source, reason, note, salon_id, actor_kind, actor_id, reward_id, reverses,
-        business_key, occurred_at, recorded_at)
+        earn_source, reason, note, salon_id, actor_kind, actor_id, reward_id, sale_id, reverses,
+        business_key, tier_bonus, promotion_id, change_id, occurred_at, recorded_at)
     SELECT
         chain_id, id, account_id, source, destination, points, kind, sequence, balance_after,
-        earn_source, reason, note, salon_id, actor_kind, actor_id, reward_id, reverses,
-        business_key, occurred_at, recorded_at
+        earn_source, reason, note, salon_id, actor_kind, actor_id, reward_id, sale_id, reverses,
+        business_key, tier_bonus, promotion_id, change_id, occurred_at, recorded_at
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[],
                 $7::text[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[],
-                $13::uuid[], $14::text[], $15::text[], $16::uuid[], $17::uuid[], $18::text[],
-                $19::timestamptz[], $20::timestamptz[])
+                $13::uuid[], $14::text[], $15::text[], $16::uuid[], $17::uuid[], $18::uuid[],
+                $19::text[], $20::bigint[], $21::uuid[], $22::text[], $23::timestamptz[],
+                $24::timestamptz[])
          AS new (chain_id, id, account_id, source, destination, points, kind, sequence,
                  balance_after, earn_source, reason, note, salon_id, actor_kind, actor_id,
-                 reward_id, reverses, business_key, occurred_at, recorded_at)
+                 reward_id, sale_id, reverses, business_key, tier_bonus, promotion_id, change_id,
+                 occurred_at, recorded_at)
 ), opened AS (
     INSERT INTO lot (chain_id, id, account_id, posting_id, points, remaining, expires_at, policy,
                      salon_id, earned_at)
     SELECT chain_id, id, account_id, posting_id, points, remaining, expires_at, policy, salon_id,
            earned_at
-    FROM unnest($21::uuid[], $22::uuid[], $23::uuid[], $24::uuid[], $25::bigint[], $26::bigint[],
-                $27::timestamptz[], $28::text[], $29::uuid[], $30::timestamptz[])
+    FROM unnest($25::uuid[], $26::uuid[], $27::uuid[], $28::uuid[], $29::bigint[], $30::bigint[],
+                $31::timestamptz[], $32::text[], $33::uuid[], $34::timestamptz[])
          AS new (chain_id, id, account_id, posting_id, points, remaining, expires_at, policy,
                  salon_id, earned_at)
 ), used AS (
     INSERT INTO lot_use (chain_id, posting_id, lot_id, points)
     SELECT chain_id, posting_id, lot_id, points
-    FROM unnest($31::uuid[], $32::uuid[], $33::uuid[], $34::bigint[])
+    FROM unnest($35::uuid[], $36::uuid[], $37::uuid[], $38::bigint[])
          AS new (chain_id, posting_id, lot_id, points)
 ), drained AS (
     UPDATE lot SET remaining = lot.remaining - change.points
-    FROM unnest($35::uuid[], $36::uuid[], $37::bigint[]) AS change (chain_id, id, points)
+    FROM unnest($39::uuid[], $40::uuid[], $41::bigint[]) AS change (chain_id, id, points)
     WHERE lot.chain_id = change.chain_id AND lot.id = change.id
     RETURNING 1
 ), kept AS (
     UPDATE account
     SET balance = new.balance, lifetime_points = new.lifetime_points, sequence = new.sequence,
-        updated_at = new.updated_at
-    FROM unnest($38::uuid[], $39::uuid[], $40::bigint[], $41::bigint[], $42::bigint[],
-                $43::bigint[], $44::timestamptz[])
-         AS new (chain_id, id, balance, lifetime_points, sequence_before, sequence, updated_at)
+        updated_at = new.updated_at, expiry_due = new.expiry_due
+    FROM unnest($42::uuid[], $43::uuid[], $44::bigint[], $45::bigint[], $46::bigint[],
+                $47::bigint[], $48::timestamptz[], $49::timestamptz[])
+         AS new (chain_id, id, balance, lifetime_points, sequence_before, sequence, updated_at,
+                 expiry_due)
     WHERE account.chain_id = new.chain_id AND account.id = new.id
       AND account.sequence = new.sequence_before
     RETURNING 1
@@ -270,8 +276,12 @@ def _posting_columns(postings: Sequence[Posting]) -> tuple[list[object], ...]:
         [posting.actor.kind.value or None for posting in postings],
         [posting.actor.id or None for posting in postings],
         [posting.reward_id for posting in postings],
+        [posting.sale_id for posting in postings],
         [posting.reverses for posting in postings],
         [posting.business_key for posting in postings],
+        [posting.tier_bonus for posting in postings],
+        [posting.promotion_id for posting in postings],
+        [posting.change_id for posting in postings],
         [posting.occurred_at for posting in postings],
         [posting.recorded_at for posting in postings],
     )
@@ -312,6 +322,7 @@ def _account_columns(
         [account.sequence for account in before],
         [account.sequence for account in after],
         [account.updated_at for account in after],
+        [account.expiry_due for account in after],
     )
 
 
@@ -327,6 +338,7 @@ def entry_of(row: asyncpg.Record) -> Entry:
 def posting_of(row: asyncpg.Record) -> Posting:
     """A posting from a row with its columns."""
     salon_id, reward_id, reverses = row["salon_id"], row["reward_id"], row["reverses"]
+    sale_id, promotion_id, change_id = row["sale_id"], row["promotion_id"], row["change_id"]
     return Posting(
         chain_id=ChainId(row["chain_id"]),
         id=PostingId(row["id"]),
@@ -343,8 +355,12 @@ def posting_of(row: asyncpg.Record) -> Posting:
         salon_id=SalonId(salon_id) if salon_id else None,
         actor=Actor(kind=ActorKind(row["actor_kind"] or ""), id=row["actor_id"] or ""),
         reward_id=RewardId(reward_id) if reward_id else None,
+        sale_id=SaleId(sale_id) if sale_id else None,
         reverses=PostingId(reverses) if reverses else None,
         business_key=row["business_key"],
+        tier_bonus=row["tier_bonus"],
+        promotion_id=PromotionId(promotion_id) if promotion_id else None,
+        change_id=ChangeId(change_id) if change_id else None,
         occurred_at=row["occurred_at"],
         recorded_at=row["recorded_at"],
     )

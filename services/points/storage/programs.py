@@ -9,12 +9,18 @@ import asyncpg
 
 from services.chassis.postgres import Connection
 from services.points.domain.ids import ChainId, ProgramId, SalonId, Side, side_account_id
-from services.points.domain.programs import AccrualType, Program, SalonStanding
+from services.points.domain.programs import Program, RefundSettings, SalonStanding
+from services.points.domain.terms import DebtRule, RewardOnRefund, VisitRefundBasis
+from services.points.domain.tiers import Ladder
+from services.points.storage.sale_documents import rule_document, rule_from
+from services.points.storage.tier_documents import tier_document, tier_from
 
 _COLUMNS = """
 program.chain_id, program.id, program.name, program.term_one, program.term_other, program.active,
-program.accrual_type, program.visit_points, program.salon_ids, program.cool_down_seconds,
-program.points_code_digits, program.created_at, program.updated_at, program.version
+program.accrual_rules, program.visit_points, program.expiry_policy, program.tiers,
+program.tiers_launched_at, program.visit_refund_basis, program.debt_rule, program.reward_on_refund,
+program.salon_ids, program.cool_down_seconds, program.points_code_digits, program.created_at,
+program.updated_at, program.version
 """
 
 # Programs of the chains at hand with what is known of the salons at hand: one trip for a batch.
@@ -30,10 +36,12 @@ FROM program WHERE program.chain_id = ANY($1::uuid[])
 
 _INSERT = """
 INSERT INTO program (
-    chain_id, id, name, term_one, term_other, active, accrual_type, visit_points, salon_ids,
-    cool_down_seconds, points_code_digits, created_at, updated_at, version, points_code,
+    chain_id, id, name, term_one, term_other, active, accrual_rules, visit_points, expiry_policy,
+    tiers, tiers_launched_at, visit_refund_basis, debt_rule, reward_on_refund, salon_ids,
+    cool_down_seconds, points_code_digits, updated_at, version, created_at, points_code,
     multi_point_code)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+        $21, $22)
 """
 
 _INSERT_SIDES = """
@@ -43,11 +51,12 @@ SELECT $1, id, $2, side FROM unnest($3::uuid[], $4::text[]) AS own (id, side)
 
 _UPDATE = """
 UPDATE program
-SET name = $3, term_one = $4, term_other = $5, active = $6, accrual_type = $7, visit_points = $8,
-    salon_ids = $9, cool_down_seconds = $10, points_code_digits = $11, updated_at = $12,
-    version = $13, points_code = coalesce($14, points_code),
-    multi_point_code = coalesce($15, multi_point_code)
-WHERE chain_id = $1 AND id = $2 AND version = $13 - 1
+SET name = $3, term_one = $4, term_other = $5, active = $6, accrual_rules = $7, visit_points = $8,
+    expiry_policy = $9, tiers = $10, tiers_launched_at = $11, visit_refund_basis = $12,
+    debt_rule = $13, reward_on_refund = $14, salon_ids = $15, cool_down_seconds = $16,
+    points_code_digits = $17, updated_at = $18, version = $19,
+    points_code = coalesce($20, points_code), multi_point_code = coalesce($21, multi_point_code)
+WHERE chain_id = $1 AND id = $2 AND version = $19 - 1
 RETURNING 1
 """
 
@@ -126,20 +135,8 @@ async def insert_program(conn: Connection, program: Program, codes: SealedCodes)
     """Add a program and its own accounts."""
     await conn.execute(
         _INSERT,
-        program.chain_id,
-        program.id,
-        program.name,
-        program.term_one,
-        program.term_other,
-        program.active,
-        program.accrual_type.value,
-        program.visit_points,
-        program.salon_ids,
-        program.cool_down_seconds,
-        program.points_code_digits,
+        *_columns(program),
         program.created_at,
-        program.updated_at,
-        program.version,
         codes.points_code,
         codes.multi_point_code,
     )
@@ -160,24 +157,7 @@ async def update_program(
     multi_point_code: bytes | None,
 ) -> bool:
     """Replace the version before this one; codes that are None stay. False when it is gone."""
-    changed = await conn.fetchval(
-        _UPDATE,
-        program.chain_id,
-        program.id,
-        program.name,
-        program.term_one,
-        program.term_other,
-        program.active,
-        program.accrual_type.value,
-        program.visit_points,
-        program.salon_ids,
-        program.cool_down_seconds,
-        program.points_code_digits,
-        program.updated_at,
-        program.version,
-        points_code,
-        multi_point_code,
-    )
+    changed = await conn.fetchval(_UPDATE, *_columns(program), points_code, multi_point_code)
     return changed is not None
 
 
@@ -196,8 +176,35 @@ def _chain_view(rows: Sequence[asyncpg.Record]) -> ChainView:
     )
 
 
+def _columns(program: Program) -> tuple[object, ...]:
+    """A program's values in the order in which both statements take them."""
+    ladder, refunds = program.ladder, program.refunds
+    return (
+        program.chain_id,
+        program.id,
+        program.name,
+        program.term_one,
+        program.term_other,
+        program.active,
+        [rule_document(rule) for rule in program.rules],
+        program.visit_points,
+        program.expiry_policy,
+        [tier_document(tier) for tier in ladder.tiers] if ladder else [],
+        ladder.launched_at if ladder else None,
+        refunds.visit_refund_basis.value,
+        refunds.debt_rule.value,
+        refunds.reward_on_refund.value,
+        program.salon_ids,
+        program.cool_down_seconds,
+        program.points_code_digits,
+        program.updated_at,
+        program.version,
+    )
+
+
 def program_of(row: asyncpg.Record) -> Program:
     """A program from a row with its columns."""
+    launched_at = row["tiers_launched_at"]
     return Program(
         chain_id=ChainId(row["chain_id"]),
         id=ProgramId(row["id"]),
@@ -205,8 +212,19 @@ def program_of(row: asyncpg.Record) -> Program:
         term_one=row["term_one"],
         term_other=row["term_other"],
         active=row["active"],
-        accrual_type=AccrualType(row["accrual_type"]),
+        rules=tuple(rule_from(rule) for rule in row["accrual_rules"]),
         visit_points=row["visit_points"],
+        expiry_policy=row["expiry_policy"],
+        ladder=Ladder(
+            tiers=tuple(tier_from(tier) for tier in row["tiers"]), launched_at=launched_at
+        )
+        if launched_at
+        else None,
+        refunds=RefundSettings(
+            visit_refund_basis=VisitRefundBasis(row["visit_refund_basis"]),
+            debt_rule=DebtRule(row["debt_rule"]),
+            reward_on_refund=RewardOnRefund(row["reward_on_refund"]),
+        ),
         salon_ids=tuple(SalonId(salon_id) for salon_id in row["salon_ids"]),
         cool_down_seconds=row["cool_down_seconds"],
         points_code_digits=row["points_code_digits"],

@@ -19,7 +19,7 @@ from services.points.domain.errors import (
 )
 from services.points.domain.ids import AccountId, ChainId, LotId, PostingId, SalonId
 from services.points.domain.ledger import Actor, AdjustmentReason, Entry, Fact, Movement
-from services.points.domain.programs import tidy_text
+from services.points.domain.texts import tidy_text
 from services.points.storage import accounts as account_rows
 from services.points.storage import ledger as ledger_rows
 from services.points.storage import programs as program_rows

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 from services.chassis import idempotency, outbox
 from services.chassis.errors import InvariantViolated
 from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection, in_transaction
 from services.points import events
 from services.points.domain import programs
+from services.points.domain.accrual import RuleType
 from services.points.domain.codes import (
     MULTI_POINT_CODE_DIGITS_GENERATED,
     POINTS_CODE_DIGITS_GENERATED,
@@ -26,13 +24,14 @@ from services.points.domain.ids import ChainId, ProgramId, SalonId
 from services.points.domain.programs import (
     COOL_DOWN_SECONDS_LIVE,
     PROGRAMS_MAX,
-    AccrualType,
     Program,
     ProgramChange,
+    rules_from_card,
 )
 from services.points.storage import chains as chain_rows
 from services.points.storage import code_failures
 from services.points.storage import programs as program_rows
+from services.points.storage.program_documents import program_document, program_from
 from services.points.storage.programs import SealedCodes
 from services.points.usecases import requests
 from services.points.usecases.deps import Deps
@@ -47,7 +46,7 @@ class NewProgram:
     name: str
     term_one: str
     term_other: str
-    accrual_type: AccrualType | None
+    accrual_type: RuleType | None
     visit_points: int
     salon_ids: tuple[SalonId, ...]
     points_code: str = field(repr=False)
@@ -63,6 +62,8 @@ class ProgramSave:
     chain_id: ChainId
     program_id: ProgramId | None
     change: ProgramChange
+    # Of the card alone; rules in `change` say more.
+    accrual_type: RuleType | None = None
     points_code: str | None = field(repr=False)
     multi_point_code: str | None = field(repr=False)
 
@@ -116,6 +117,8 @@ async def _create(deps: Deps, conn: Connection, wanted: NewProgram) -> Program:
         sandbox = await chain_rows.is_sandbox(conn, wanted.chain_id)
         cool_down = 0 if sandbox else COOL_DOWN_SECONDS_LIVE
     now = deps.clock.now(wanted.chain_id)
+    # 0 is what a request says that leaves it out.
+    visit_points = wanted.visit_points or 1
     program = programs.checked(
         Program(
             chain_id=wanted.chain_id,
@@ -124,9 +127,8 @@ async def _create(deps: Deps, conn: Connection, wanted: NewProgram) -> Program:
             term_one=wanted.term_one,
             term_other=wanted.term_other,
             active=True,
-            accrual_type=wanted.accrual_type or AccrualType.VISIT,
-            # 0 is what a request says that leaves it out.
-            visit_points=wanted.visit_points or 1,
+            rules=rules_from_card(wanted.accrual_type, visit_points),
+            visit_points=visit_points,
             salon_ids=tuple(dict.fromkeys(wanted.salon_ids)),
             cool_down_seconds=cool_down,
             points_code_digits=len(codes.points_code),
@@ -186,7 +188,7 @@ async def _update(deps: Deps, conn: Connection, save: ProgramSave) -> Program:
             points_code=codes.get(CodeKind.POINTS, before.points_code),
             multi_point_code=codes.get(CodeKind.MULTI_POINT, before.multi_point_code),
         ).require_apart()
-    change = save.change
+    change = _with_rules(kept, save)
     if CodeKind.POINTS in codes:
         change = replace(change, points_code_digits=len(codes[CodeKind.POINTS]))
     now = deps.clock.now(chain_id)
@@ -208,6 +210,15 @@ async def _update(deps: Deps, conn: Connection, save: ProgramSave) -> Program:
         )
     await outbox.append(conn, [events.program_changed(program)])
     return program
+
+
+def _with_rules(kept: Program, save: ProgramSave) -> ProgramChange:
+    """The change with the one rule that another card stands for; the same card changes none."""
+    change = save.change
+    if change.rules is not None or save.accrual_type in (None, kept.accrual_type):
+        return change
+    visit_points = change.visit_points or kept.visit_points
+    return replace(change, rules=rules_from_card(save.accrual_type, visit_points))
 
 
 async def get_program(deps: Deps, *, chain_id: ChainId, program_id: ProgramId | None) -> Program:
@@ -278,7 +289,7 @@ def _save_claim(deps: Deps, save: ProgramSave) -> idempotency.Claim:
             change.term_one,
             change.term_other,
             change.active,
-            change.accrual_type and change.accrual_type.value,
+            save.accrual_type and save.accrual_type.value,
             change.visit_points,
             change.cool_down_seconds,
             None if change.salon_ids is None else [str(salon) for salon in change.salon_ids],
@@ -290,35 +301,8 @@ def _save_claim(deps: Deps, save: ProgramSave) -> idempotency.Claim:
 
 def _packed(program: Program) -> bytes:
     """A program as an answer that is kept: later changes do not reach it."""
-    kept: dict[str, Any] = {
-        "chain_id": str(program.chain_id),
-        "id": str(program.id),
-        "name": program.name,
-        "term_one": program.term_one,
-        "term_other": program.term_other,
-        "active": program.active,
-        "accrual_type": program.accrual_type.value,
-        "visit_points": program.visit_points,
-        "salon_ids": [str(salon_id) for salon_id in program.salon_ids],
-        "cool_down_seconds": program.cool_down_seconds,
-        "points_code_digits": program.points_code_digits,
-        "created_at": program.created_at.isoformat(),
-        "updated_at": program.updated_at.isoformat(),
-        "version": program.version,
-    }
-    return json.dumps(kept).encode()
+    return json.dumps(program_document(program)).encode()
 
 
 def _unpacked(answer: bytes) -> Program:
-    kept = json.loads(answer)
-    return Program(
-        **kept
-        | {
-            "chain_id": ChainId(UUID(kept["chain_id"])),
-            "id": ProgramId(UUID(kept["id"])),
-            "accrual_type": AccrualType(kept["accrual_type"]),
-            "salon_ids": tuple(SalonId(UUID(salon_id)) for salon_id in kept["salon_ids"]),
-            "created_at": datetime.fromisoformat(kept["created_at"]),
-            "updated_at": datetime.fromisoformat(kept["updated_at"]),
-        }
-    )
+    return program_from(json.loads(answer))
