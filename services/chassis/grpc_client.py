@@ -41,7 +41,12 @@ _OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.enable_retries", 0),
 )
 
-_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+# CANCELLED that we did not ask for comes from a peer that stops.
+_AWAY = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+)
 _NEVER_LEFT = ("failed to connect", "connections to all backends failing", "connection refused")
 
 

@@ -249,6 +249,20 @@ async def test_a_stop_finishes_the_calls_in_hand_and_health_says_so_first() -> N
         await opened.close(None)
 
 
+class Stopping(Demo):
+    """Gives up what reaches it, as a server does that has begun to stop."""
+
+    async def RunDue(self, request: pb.RunDueRequest, context_: Any) -> pb.RunDueResponse:
+        await context_.abort(grpc.StatusCode.CANCELLED, "CANCELLED")
+        raise AssertionError
+
+
+async def test_a_call_that_a_stopping_peer_gives_up_is_one_to_repeat() -> None:
+    """CANCELLED that nobody here asked for: the effect is unknown, and the key makes it safe."""
+    with pytest.raises(Unavailable):
+        await call(Stopping())
+
+
 async def test_calls_are_counted_by_method_and_outcome() -> None:
     def handled(outcome: str) -> float:
         labels = {"method": "chassis.v1.BusinessClock/RunDue", "outcome": outcome}
