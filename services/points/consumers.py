@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 from uuid import UUID
@@ -33,6 +34,7 @@ def handlers(deps: Deps) -> Mapping[str, Handler]:
             chain_id=_chain_id(event, fact.chain_id),
             sandbox=fact.sandbox,
             home_time_zone=_zone(event, fact.home_time_zone),
+            currency=_currency(event, fact.currency),
             version=fact.version,
         )
 
@@ -83,6 +85,13 @@ def _chain_id(event: Event, text: str) -> ChainId:
     if chain_id != event.chain_id:
         raise Impossible(f"{event.type}: it speaks of another chain than its header")
     return ChainId(chain_id)
+
+
+def _currency(event: Event, code: str) -> str | None:
+    """A code of ISO 4217 as enrollment has checked it; None where the fact says nothing."""
+    if code and not re.fullmatch(r"[A-Z]{3}", code):
+        raise Impossible(f"{event.type}: its currency has the wrong form")
+    return code or None
 
 
 def _zone(event: Event, name: str) -> str:

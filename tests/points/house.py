@@ -78,7 +78,13 @@ class House:
     # -- the chain -----------------------------------------------------------------------------
 
     async def add_salon(
-        self, chain_id: str, salon_id: str, *, active: bool = True, version: int = 1
+        self,
+        chain_id: str,
+        salon_id: str,
+        *,
+        time_zone: str = "America/Toronto",
+        active: bool = True,
+        version: int = 1,
     ) -> None:
         """A salon's news has arrived from enrollment."""
         await in_transaction(
@@ -87,8 +93,30 @@ class House:
                 conn,
                 chain_id=ChainId(UUID(chain_id)),
                 salon_id=SalonId(UUID(salon_id)),
-                time_zone="America/Toronto",
+                time_zone=time_zone,
                 active=active,
+                version=version,
+            ),
+        )
+
+    async def keep_chain(
+        self,
+        chain_id: str | None = None,
+        *,
+        sandbox: bool = False,
+        home_time_zone: str = "America/Toronto",
+        currency: str | None = "CAD",
+        version: int = 1,
+    ) -> None:
+        """A chain's news has arrived from enrollment: chain A's, unless said otherwise."""
+        await in_transaction(
+            self.deps.pool,
+            lambda conn: copies.keep_chain(
+                conn,
+                chain_id=ChainId(UUID(chain_id or self.chain_id)),
+                sandbox=sandbox,
+                home_time_zone=home_time_zone,
+                currency=currency,
                 version=version,
             ),
         )

@@ -17,6 +17,9 @@ from services.chassis.consumer import Consumer
 from services.chassis.events import Event, Impossible
 from services.chassis.postgres import in_transaction
 from services.points import consumers
+from services.points.domain.chains import ChainSettings
+from services.points.domain.ids import ChainId, SalonId
+from services.points.storage import chains
 from tests.points.house import House, new_id
 
 ZONE = "America/Toronto"
@@ -79,6 +82,46 @@ async def test_the_newest_version_of_a_chain_wins_in_any_order(house: House) -> 
     await apply(house, "chain.changed", chain(house, sandbox=True, version=7))
     await apply(house, "chain.changed", chain(house, sandbox=False, version=6))
     assert (await house.create_program(cool_down_seconds=None)).cool_down_seconds == 0
+
+
+async def test_a_chains_currency_and_zone_are_kept(house: House) -> None:
+    """D38: what happens without a salon follows the chain's home zone; the newest version wins."""
+    of = ChainId(UUID(house.chain_id))
+    async with house.deps.pool.acquire() as conn:
+        assert await chains.settings(conn, of) == ChainSettings(
+            home_time_zone="UTC", currency=None, sandbox=False
+        )
+    await apply(house, "chain.changed", chain(house, currency="CAD", version=7))
+    await apply(house, "chain.changed", chain(house, currency="EUR", version=6))
+    async with house.deps.pool.acquire() as conn:
+        assert await chains.settings(conn, of) == ChainSettings(
+            home_time_zone=ZONE, currency="CAD", sandbox=True
+        )
+    await apply(house, "chain.changed", chain(house, version=8))
+    async with house.deps.pool.acquire() as conn:
+        assert (await chains.settings(conn, of)).currency is None
+    for currency in ("cad", "CADS", "$", "CA\n"):
+        with pytest.raises(Impossible):
+            await apply(house, "chain.changed", chain(house, currency=currency, version=9))
+
+
+async def test_a_salon_nobody_knows_lies_in_its_chains_home_zone(house: House) -> None:
+    """D38: the salon's own zone, else the chain's home zone, else UTC."""
+    of, other = ChainId(UUID(house.chain_id)), ChainId(UUID(house.charlies_chain))
+    there, unknown = SalonId(UUID(house.salon_id)), SalonId(uuid4())
+    await house.keep_chain(home_time_zone="Europe/Paris")
+    async with house.deps.pool.acquire() as conn:
+        found = await chains.zones(
+            conn, [(of, there), (of, unknown), (of, None), (other, there), (other, None)]
+        )
+        assert {pair: zone.key for pair, zone in found.items()} == {
+            (of, there): ZONE,
+            (of, unknown): "Europe/Paris",
+            (of, None): "Europe/Paris",
+            (other, there): "UTC",
+            (other, None): "UTC",
+        }
+        assert (await chains.zone(conn, of, there)).key == ZONE
 
 
 async def test_a_new_member_has_an_account_in_the_main_program(house: House) -> None:

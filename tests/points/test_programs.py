@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from uuid import UUID
 
 import grpc
 import pytest
 from loyalty.events.v1.points_events_pb2 import ProgramChanged
 from loyalty.points.v1 import points_pb2 as pb
 
-from services.chassis.postgres import in_transaction
-from services.points.domain.ids import ChainId
-from services.points.usecases import copies
 from tests.points.house import House, new_id, refusal_of
-
-
-async def keep_chain(house: House, chain_id: str, *, sandbox: bool) -> None:
-    await in_transaction(
-        house.deps.pool,
-        lambda conn: copies.keep_chain(
-            conn,
-            chain_id=ChainId(UUID(chain_id)),
-            sandbox=sandbox,
-            home_time_zone="America/Toronto",
-            version=1,
-        ),
-    )
 
 
 async def changes_of(house: House, program_id: str) -> list[ProgramChanged]:
@@ -77,8 +60,8 @@ async def test_main_is_the_first_active_program(house: House) -> None:
 async def test_d12_the_cool_down_is_on_for_live_chains_and_off_in_sandboxes(house: House) -> None:
     """D12: 900 s when nothing is said; a chain whose news has not arrived counts as live."""
     live, sandbox, unheard = new_id(), new_id(), new_id()
-    await keep_chain(house, live, sandbox=False)
-    await keep_chain(house, sandbox, sandbox=True)
+    await house.keep_chain(live, sandbox=False)
+    await house.keep_chain(sandbox, sandbox=True)
     found = {}
     for chain in (live, sandbox, unheard):
         program = await house.create_program(chain_id=chain, cool_down_seconds=None)

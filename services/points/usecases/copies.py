@@ -15,7 +15,13 @@ log = structlog.get_logger(__name__)
 
 
 async def keep_chain(
-    conn: Connection, *, chain_id: ChainId, sandbox: bool, home_time_zone: str, version: int
+    conn: Connection,
+    *,
+    chain_id: ChainId,
+    sandbox: bool,
+    home_time_zone: str,
+    currency: str | None,
+    version: int,
 ) -> None:
     """Keep a chain as told; an older version than the kept one changes nothing. Repeatable."""
     await chain_rows.put_chain(
@@ -23,6 +29,7 @@ async def keep_chain(
         chain_id=chain_id,
         sandbox=sandbox,
         home_time_zone=home_time_zone,
+        currency=currency,
         version=version,
     )
 

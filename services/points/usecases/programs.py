@@ -114,8 +114,8 @@ async def _create(deps: Deps, conn: Connection, wanted: NewProgram) -> Program:
     codes = _codes(wanted)
     cool_down = wanted.cool_down_seconds
     if cool_down is None:
-        sandbox = await chain_rows.is_sandbox(conn, wanted.chain_id)
-        cool_down = 0 if sandbox else COOL_DOWN_SECONDS_LIVE
+        chain = await chain_rows.settings(conn, wanted.chain_id)
+        cool_down = 0 if chain.sandbox else COOL_DOWN_SECONDS_LIVE
     now = deps.clock.now(wanted.chain_id)
     # 0 is what a request says that leaves it out.
     visit_points = wanted.visit_points or 1
