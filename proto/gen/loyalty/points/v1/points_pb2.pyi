@@ -1952,10 +1952,13 @@ class ListEntriesRequest(_message.Message):
     BEFORE_TIME_FIELD_NUMBER: _builtins.int
     BEFORE_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    SALE_ID_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     before_id: _builtins.str
     limit: _builtins.int
     """1 to 200; 0 = 30."""
+    sale_id: _builtins.str
+    """Only of this sale."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1982,10 +1985,11 @@ class ListEntriesRequest(_message.Message):
         before_time: _timestamp_pb2.Timestamp | None = ...,
         before_id: _builtins.str = ...,
         limit: _builtins.int = ...,
+        sale_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["before_time", b"before_time", "from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "before_id", b"before_id", "before_time", b"before_time", "chain_id", b"chain_id", "from", b"from", "kinds", b"kinds", "limit", b"limit", "member_ids", b"member_ids", "salon_ids", b"salon_ids", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "before_id", b"before_id", "before_time", b"before_time", "chain_id", b"chain_id", "from", b"from", "kinds", b"kinds", "limit", b"limit", "member_ids", b"member_ids", "sale_id", b"sale_id", "salon_ids", b"salon_ids", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2356,6 +2360,7 @@ class ListCatalogObjectsRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     AFTER_ID_FIELD_NUMBER: _builtins.int
     IDS_FIELD_NUMBER: _builtins.int
+    ITEM_IDS_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     limit: _builtins.int
     """1 to 200; 0 = 100."""
@@ -2369,6 +2374,10 @@ class ListCatalogObjectsRequest(_message.Message):
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """By id, whatever their type; page settings are then ignored."""
 
+    @_builtins.property
+    def item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only variations of these items, at most 200."""
+
     def __init__(
         self,
         *,
@@ -2377,10 +2386,11 @@ class ListCatalogObjectsRequest(_message.Message):
         limit: _builtins.int = ...,
         after_id: _builtins.str = ...,
         ids: _abc.Iterable[_builtins.str] | None = ...,
+        item_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_id", b"after_id", "chain_id", b"chain_id", "ids", b"ids", "limit", b"limit", "types", b"types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_id", b"after_id", "chain_id", b"chain_id", "ids", b"ids", "item_ids", b"item_ids", "limit", b"limit", "types", b"types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
