@@ -337,3 +337,53 @@ class ProgramChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProgramChanged: _TypeAlias = ProgramChanged  # noqa: Y015
+
+@_typing.final
+class PointsExpiring(_message.Message):
+    """Type points.expiring; key = account id. Once an account and last day, on the first run that finds
+    it 16, 15 or 14 days away on the chain's calendar (D9).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    PROGRAM_ID_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    BALANCE_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    account_id: _builtins.str
+    member_id: _builtins.str
+    program_id: _builtins.str
+    points: _builtins.int
+    last_day: _builtins.str
+    """"2027-01-31"."""
+    balance: _builtins.int
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        member_id: _builtins.str = ...,
+        program_id: _builtins.str = ...,
+        points: _builtins.int = ...,
+        last_day: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        balance: _builtins.int = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "balance", b"balance", "chain_id", b"chain_id", "expires_at", b"expires_at", "last_day", b"last_day", "member_id", b"member_id", "occurred_at", b"occurred_at", "points", b"points", "program_id", b"program_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PointsExpiring: _TypeAlias = PointsExpiring  # noqa: Y015

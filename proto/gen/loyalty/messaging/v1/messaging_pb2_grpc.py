@@ -64,6 +64,116 @@ class MessagingServiceStub:
                 request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetSenderNumberRequest.SerializeToString,
                 response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetSenderNumberResponse.FromString,
                 _registered_method=True)
+        self.ReceiveStatus = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/ReceiveStatus',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReceiveStatusRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReceiveStatusResponse.FromString,
+                _registered_method=True)
+        self.Unsubscribe = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/Unsubscribe',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UnsubscribeRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UnsubscribeResponse.FromString,
+                _registered_method=True)
+        self.GetMessageSettings = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/GetMessageSettings',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetMessageSettingsRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetMessageSettingsResponse.FromString,
+                _registered_method=True)
+        self.UpdateMessageSettings = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/UpdateMessageSettings',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UpdateMessageSettingsRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UpdateMessageSettingsResponse.FromString,
+                _registered_method=True)
+        self.ListTemplates = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/ListTemplates',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListTemplatesRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListTemplatesResponse.FromString,
+                _registered_method=True)
+        self.SetTemplate = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/SetTemplate',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SetTemplateRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SetTemplateResponse.FromString,
+                _registered_method=True)
+        self.ResetTemplate = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/ResetTemplate',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ResetTemplateRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ResetTemplateResponse.FromString,
+                _registered_method=True)
+        self.PreviewMessage = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/PreviewMessage',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.PreviewMessageRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.PreviewMessageResponse.FromString,
+                _registered_method=True)
+        self.SendStatus = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/SendStatus',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SendStatusRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SendStatusResponse.FromString,
+                _registered_method=True)
+        self.GetTextToJoin = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/GetTextToJoin',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetTextToJoinRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetTextToJoinResponse.FromString,
+                _registered_method=True)
+        self.ProvisionNumber = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/ProvisionNumber',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ProvisionNumberRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ProvisionNumberResponse.FromString,
+                _registered_method=True)
+        self.ReleaseNumber = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/ReleaseNumber',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReleaseNumberRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReleaseNumberResponse.FromString,
+                _registered_method=True)
+        self.SetKeyword = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/SetKeyword',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SetKeywordRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SetKeywordResponse.FromString,
+                _registered_method=True)
+        self.CreateScheduledMessage = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/CreateScheduledMessage',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateScheduledMessageRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateScheduledMessageResponse.FromString,
+                _registered_method=True)
+        self.UpdateScheduledMessage = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/UpdateScheduledMessage',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UpdateScheduledMessageRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UpdateScheduledMessageResponse.FromString,
+                _registered_method=True)
+        self.DeleteScheduledMessage = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/DeleteScheduledMessage',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.DeleteScheduledMessageRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.DeleteScheduledMessageResponse.FromString,
+                _registered_method=True)
+        self.ListScheduledMessages = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/ListScheduledMessages',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListScheduledMessagesRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListScheduledMessagesResponse.FromString,
+                _registered_method=True)
+        self.ListAudience = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/ListAudience',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListAudienceRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListAudienceResponse.FromString,
+                _registered_method=True)
+        self.CreateSend = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/CreateSend',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateSendRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateSendResponse.FromString,
+                _registered_method=True)
+        self.GetSend = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/GetSend',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetSendRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetSendResponse.FromString,
+                _registered_method=True)
+        self.ListSends = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/ListSends',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListSendsRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListSendsResponse.FromString,
+                _registered_method=True)
+        self.StopSend = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/StopSend',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.StopSendRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.StopSendResponse.FromString,
+                _registered_method=True)
 
 
 class MessagingServiceServicer:
@@ -111,6 +221,152 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReceiveStatus(self, request, context):
+        """What a provider says later of a message; states only move forward. Repeatable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Unsubscribe(self, request, context):
+        """A link in a message stops e-mail without a session (RFC 8058). Repeatable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMessageSettings(self, request, context):
+        """What a chain chose for its messages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateMessageSettings(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTemplates(self, request, context):
+        """Words of a chain, or the given ones where it has none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetTemplate(self, request, context):
+        """Refuses words that cannot be rendered, with what is wrong.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetTemplate(self, request, context):
+        """Back to the given words. Repeatable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewMessage(self, request, context):
+        """How words read, how long they are, and what they cost in messages; sends nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendStatus(self, request, context):
+        """"Envoyer le statut": the balance of now, to one member (SQ-32).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTextToJoin(self, request, context):
+        """Text-to-join (LS-18 to LS-21). Pro only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProvisionNumber(self, request, context):
+        """An operator gives a chain its dedicated number (LS-19, D40).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseNumber(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetKeyword(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateScheduledMessage(self, request, context):
+        """Scheduled messages: birthdays (LS-64 to LS-70). Essentiel and Pro.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateScheduledMessage(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteScheduledMessage(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListScheduledMessages(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAudience(self, request, context):
+        """Who would get a message, by filter (LS-59, LS-61).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSend(self, request, context):
+        """An offer or words to many, now or at a time (LS-59 to LS-63). Repeatable by key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSend(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSends(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopSend(self, request, context):
+        """What has not left does not leave. Repeatable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -143,6 +399,116 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.GetSenderNumber,
                     request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetSenderNumberRequest.FromString,
                     response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetSenderNumberResponse.SerializeToString,
+            ),
+            'ReceiveStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReceiveStatus,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReceiveStatusRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReceiveStatusResponse.SerializeToString,
+            ),
+            'Unsubscribe': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unsubscribe,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UnsubscribeRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UnsubscribeResponse.SerializeToString,
+            ),
+            'GetMessageSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMessageSettings,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetMessageSettingsRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetMessageSettingsResponse.SerializeToString,
+            ),
+            'UpdateMessageSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateMessageSettings,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UpdateMessageSettingsRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UpdateMessageSettingsResponse.SerializeToString,
+            ),
+            'ListTemplates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTemplates,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListTemplatesRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListTemplatesResponse.SerializeToString,
+            ),
+            'SetTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTemplate,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SetTemplateRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SetTemplateResponse.SerializeToString,
+            ),
+            'ResetTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetTemplate,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ResetTemplateRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ResetTemplateResponse.SerializeToString,
+            ),
+            'PreviewMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewMessage,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.PreviewMessageRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.PreviewMessageResponse.SerializeToString,
+            ),
+            'SendStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendStatus,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SendStatusRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SendStatusResponse.SerializeToString,
+            ),
+            'GetTextToJoin': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTextToJoin,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetTextToJoinRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetTextToJoinResponse.SerializeToString,
+            ),
+            'ProvisionNumber': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProvisionNumber,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ProvisionNumberRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ProvisionNumberResponse.SerializeToString,
+            ),
+            'ReleaseNumber': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseNumber,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReleaseNumberRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReleaseNumberResponse.SerializeToString,
+            ),
+            'SetKeyword': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetKeyword,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SetKeywordRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SetKeywordResponse.SerializeToString,
+            ),
+            'CreateScheduledMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateScheduledMessage,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateScheduledMessageRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateScheduledMessageResponse.SerializeToString,
+            ),
+            'UpdateScheduledMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateScheduledMessage,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UpdateScheduledMessageRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UpdateScheduledMessageResponse.SerializeToString,
+            ),
+            'DeleteScheduledMessage': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteScheduledMessage,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.DeleteScheduledMessageRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.DeleteScheduledMessageResponse.SerializeToString,
+            ),
+            'ListScheduledMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListScheduledMessages,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListScheduledMessagesRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListScheduledMessagesResponse.SerializeToString,
+            ),
+            'ListAudience': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAudience,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListAudienceRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListAudienceResponse.SerializeToString,
+            ),
+            'CreateSend': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSend,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateSendRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateSendResponse.SerializeToString,
+            ),
+            'GetSend': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSend,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetSendRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetSendResponse.SerializeToString,
+            ),
+            'ListSends': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSends,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListSendsRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListSendsResponse.SerializeToString,
+            ),
+            'StopSend': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopSend,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.StopSendRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.StopSendResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -307,6 +673,600 @@ class MessagingService:
             '/loyalty.messaging.v1.MessagingService/GetSenderNumber',
             loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetSenderNumberRequest.SerializeToString,
             loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetSenderNumberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReceiveStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/ReceiveStatus',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReceiveStatusRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReceiveStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Unsubscribe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/Unsubscribe',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UnsubscribeRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UnsubscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMessageSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/GetMessageSettings',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetMessageSettingsRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetMessageSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateMessageSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/UpdateMessageSettings',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UpdateMessageSettingsRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UpdateMessageSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTemplates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/ListTemplates',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListTemplatesRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListTemplatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/SetTemplate',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SetTemplateRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SetTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/ResetTemplate',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ResetTemplateRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ResetTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/PreviewMessage',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.PreviewMessageRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.PreviewMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/SendStatus',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SendStatusRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SendStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTextToJoin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/GetTextToJoin',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetTextToJoinRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetTextToJoinResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProvisionNumber(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/ProvisionNumber',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ProvisionNumberRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ProvisionNumberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseNumber(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/ReleaseNumber',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReleaseNumberRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReleaseNumberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetKeyword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/SetKeyword',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SetKeywordRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.SetKeywordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateScheduledMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/CreateScheduledMessage',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateScheduledMessageRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateScheduledMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateScheduledMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/UpdateScheduledMessage',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UpdateScheduledMessageRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.UpdateScheduledMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteScheduledMessage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/DeleteScheduledMessage',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.DeleteScheduledMessageRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.DeleteScheduledMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListScheduledMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/ListScheduledMessages',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListScheduledMessagesRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListScheduledMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAudience(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/ListAudience',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListAudienceRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListAudienceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/CreateSend',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateSendRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateSendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/GetSend',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetSendRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetSendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSends(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/ListSends',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListSendsRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListSendsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopSend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/StopSend',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.StopSendRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.StopSendResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,7 @@ class Offer(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     VISIBLE_NOW_FIELD_NUMBER: _builtins.int
+    IMAGE_DIGEST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     chain_id: _builtins.str
     type: Global___Offer.Type.ValueType
@@ -73,6 +74,8 @@ class Offer(_message.Message):
     version: _builtins.int
     visible_now: _builtins.bool
     """By the chain's clock, at the time of the answer."""
+    image_digest: _builtins.str
+    """Of its picture; empty = the chain's logo."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -95,10 +98,11 @@ class Offer(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
         visible_now: _builtins.bool = ...,
+        image_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "coupon_expiry_date", b"coupon_expiry_date", "created_at", b"created_at", "deleted", b"deleted", "description", b"description", "end_date", b"end_date", "exclusion", b"exclusion", "id", b"id", "shown_in_app", b"shown_in_app", "start_date", b"start_date", "title", b"title", "type", b"type", "updated_at", b"updated_at", "version", b"version", "visible_now", b"visible_now"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "coupon_expiry_date", b"coupon_expiry_date", "created_at", b"created_at", "deleted", b"deleted", "description", b"description", "end_date", b"end_date", "exclusion", b"exclusion", "id", b"id", "image_digest", b"image_digest", "shown_in_app", b"shown_in_app", "start_date", b"start_date", "title", b"title", "type", b"type", "updated_at", b"updated_at", "version", b"version", "visible_now", b"visible_now"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -400,3 +404,198 @@ class ListOffersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListOffersResponse: _TypeAlias = ListOffersResponse  # noqa: Y015
+
+@_typing.final
+class DuplicateOfferRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    OFFER_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    chain_id: _builtins.str
+    offer_id: _builtins.str
+    @_builtins.property
+    def actor(self) -> _types_pb2.Actor: ...
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        chain_id: _builtins.str = ...,
+        offer_id: _builtins.str = ...,
+        actor: _types_pb2.Actor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "chain_id", b"chain_id", "idempotency_key", b"idempotency_key", "offer_id", b"offer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DuplicateOfferRequest: _TypeAlias = DuplicateOfferRequest  # noqa: Y015
+
+@_typing.final
+class DuplicateOfferResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offer(self) -> Global___Offer: ...
+    def __init__(
+        self,
+        *,
+        offer: Global___Offer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DuplicateOfferResponse: _TypeAlias = DuplicateOfferResponse  # noqa: Y015
+
+@_typing.final
+class SetOfferImageRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    OFFER_ID_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    offer_id: _builtins.str
+    image: _builtins.bytes
+    """WebP, PNG or JPEG, at most 1 MiB."""
+    media_type: _builtins.str
+    @_builtins.property
+    def actor(self) -> _types_pb2.Actor: ...
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        offer_id: _builtins.str = ...,
+        image: _builtins.bytes = ...,
+        media_type: _builtins.str = ...,
+        actor: _types_pb2.Actor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "chain_id", b"chain_id", "image", b"image", "media_type", b"media_type", "offer_id", b"offer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetOfferImageRequest: _TypeAlias = SetOfferImageRequest  # noqa: Y015
+
+@_typing.final
+class SetOfferImageResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offer(self) -> Global___Offer: ...
+    def __init__(
+        self,
+        *,
+        offer: Global___Offer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetOfferImageResponse: _TypeAlias = SetOfferImageResponse  # noqa: Y015
+
+@_typing.final
+class RemoveOfferImageRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    OFFER_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    offer_id: _builtins.str
+    @_builtins.property
+    def actor(self) -> _types_pb2.Actor: ...
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        offer_id: _builtins.str = ...,
+        actor: _types_pb2.Actor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "chain_id", b"chain_id", "offer_id", b"offer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveOfferImageRequest: _TypeAlias = RemoveOfferImageRequest  # noqa: Y015
+
+@_typing.final
+class RemoveOfferImageResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offer(self) -> Global___Offer: ...
+    def __init__(
+        self,
+        *,
+        offer: Global___Offer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveOfferImageResponse: _TypeAlias = RemoveOfferImageResponse  # noqa: Y015
+
+@_typing.final
+class GetOfferImageRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    OFFER_ID_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    offer_id: _builtins.str
+    digest: _builtins.str
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        offer_id: _builtins.str = ...,
+        digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "digest", b"digest", "offer_id", b"offer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOfferImageRequest: _TypeAlias = GetOfferImageRequest  # noqa: Y015
+
+@_typing.final
+class GetOfferImageResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    image: _builtins.bytes
+    media_type: _builtins.str
+    def __init__(
+        self,
+        *,
+        image: _builtins.bytes = ...,
+        media_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "media_type", b"media_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOfferImageResponse: _TypeAlias = GetOfferImageResponse  # noqa: Y015

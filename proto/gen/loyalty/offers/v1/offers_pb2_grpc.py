@@ -54,6 +54,26 @@ class OffersServiceStub:
                 request_serializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.GetOfferRequest.SerializeToString,
                 response_deserializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.GetOfferResponse.FromString,
                 _registered_method=True)
+        self.DuplicateOffer = channel.unary_unary(
+                '/loyalty.offers.v1.OffersService/DuplicateOffer',
+                request_serializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.DuplicateOfferRequest.SerializeToString,
+                response_deserializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.DuplicateOfferResponse.FromString,
+                _registered_method=True)
+        self.SetOfferImage = channel.unary_unary(
+                '/loyalty.offers.v1.OffersService/SetOfferImage',
+                request_serializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.SetOfferImageRequest.SerializeToString,
+                response_deserializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.SetOfferImageResponse.FromString,
+                _registered_method=True)
+        self.RemoveOfferImage = channel.unary_unary(
+                '/loyalty.offers.v1.OffersService/RemoveOfferImage',
+                request_serializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.RemoveOfferImageRequest.SerializeToString,
+                response_deserializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.RemoveOfferImageResponse.FromString,
+                _registered_method=True)
+        self.GetOfferImage = channel.unary_unary(
+                '/loyalty.offers.v1.OffersService/GetOfferImage',
+                request_serializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.GetOfferImageRequest.SerializeToString,
+                response_deserializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.GetOfferImageResponse.FromString,
+                _registered_method=True)
         self.ListOffers = channel.unary_unary(
                 '/loyalty.offers.v1.OffersService/ListOffers',
                 request_serializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.ListOffersRequest.SerializeToString,
@@ -89,6 +109,34 @@ class OffersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DuplicateOffer(self, request, context):
+        """Last year's again: the same words and picture, days a year later (LS-62). Repeatable by key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetOfferImage(self, request, context):
+        """A picture that was decoded, made anew and freed of what it said of its maker; replaces the one
+        before (LS-56). Repeatable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveOfferImage(self, request, context):
+        """Back to the chain's logo. Repeatable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOfferImage(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListOffers(self, request, context):
         """All living offers of the chain, or only those that its app shows now (LS-52, LS-57).
         """
@@ -118,6 +166,26 @@ def add_OffersServiceServicer_to_server(servicer, server):
                     servicer.GetOffer,
                     request_deserializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.GetOfferRequest.FromString,
                     response_serializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.GetOfferResponse.SerializeToString,
+            ),
+            'DuplicateOffer': grpc.unary_unary_rpc_method_handler(
+                    servicer.DuplicateOffer,
+                    request_deserializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.DuplicateOfferRequest.FromString,
+                    response_serializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.DuplicateOfferResponse.SerializeToString,
+            ),
+            'SetOfferImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetOfferImage,
+                    request_deserializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.SetOfferImageRequest.FromString,
+                    response_serializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.SetOfferImageResponse.SerializeToString,
+            ),
+            'RemoveOfferImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveOfferImage,
+                    request_deserializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.RemoveOfferImageRequest.FromString,
+                    response_serializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.RemoveOfferImageResponse.SerializeToString,
+            ),
+            'GetOfferImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOfferImage,
+                    request_deserializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.GetOfferImageRequest.FromString,
+                    response_serializer=loyalty_dot_offers_dot_v1_dot_offers__pb2.GetOfferImageResponse.SerializeToString,
             ),
             'ListOffers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOffers,
@@ -233,6 +301,114 @@ class OffersService:
             '/loyalty.offers.v1.OffersService/GetOffer',
             loyalty_dot_offers_dot_v1_dot_offers__pb2.GetOfferRequest.SerializeToString,
             loyalty_dot_offers_dot_v1_dot_offers__pb2.GetOfferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DuplicateOffer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.offers.v1.OffersService/DuplicateOffer',
+            loyalty_dot_offers_dot_v1_dot_offers__pb2.DuplicateOfferRequest.SerializeToString,
+            loyalty_dot_offers_dot_v1_dot_offers__pb2.DuplicateOfferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetOfferImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.offers.v1.OffersService/SetOfferImage',
+            loyalty_dot_offers_dot_v1_dot_offers__pb2.SetOfferImageRequest.SerializeToString,
+            loyalty_dot_offers_dot_v1_dot_offers__pb2.SetOfferImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveOfferImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.offers.v1.OffersService/RemoveOfferImage',
+            loyalty_dot_offers_dot_v1_dot_offers__pb2.RemoveOfferImageRequest.SerializeToString,
+            loyalty_dot_offers_dot_v1_dot_offers__pb2.RemoveOfferImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOfferImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.offers.v1.OffersService/GetOfferImage',
+            loyalty_dot_offers_dot_v1_dot_offers__pb2.GetOfferImageRequest.SerializeToString,
+            loyalty_dot_offers_dot_v1_dot_offers__pb2.GetOfferImageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -19,6 +19,15 @@ class OffersServiceStub:
     DeleteOffer: _aio.UnaryUnaryMultiCallable[_offers_pb2.DeleteOfferRequest, _offers_pb2.DeleteOfferResponse]
     """Gone from the app; coupons already taken stay usable (LS-58)."""
     GetOffer: _aio.UnaryUnaryMultiCallable[_offers_pb2.GetOfferRequest, _offers_pb2.GetOfferResponse]
+    DuplicateOffer: _aio.UnaryUnaryMultiCallable[_offers_pb2.DuplicateOfferRequest, _offers_pb2.DuplicateOfferResponse]
+    """Last year's again: the same words and picture, days a year later (LS-62). Repeatable by key."""
+    SetOfferImage: _aio.UnaryUnaryMultiCallable[_offers_pb2.SetOfferImageRequest, _offers_pb2.SetOfferImageResponse]
+    """A picture that was decoded, made anew and freed of what it said of its maker; replaces the one
+    before (LS-56). Repeatable.
+    """
+    RemoveOfferImage: _aio.UnaryUnaryMultiCallable[_offers_pb2.RemoveOfferImageRequest, _offers_pb2.RemoveOfferImageResponse]
+    """Back to the chain's logo. Repeatable."""
+    GetOfferImage: _aio.UnaryUnaryMultiCallable[_offers_pb2.GetOfferImageRequest, _offers_pb2.GetOfferImageResponse]
     ListOffers: _aio.UnaryUnaryMultiCallable[_offers_pb2.ListOffersRequest, _offers_pb2.ListOffersResponse]
     """All living offers of the chain, or only those that its app shows now (LS-52, LS-57)."""
 
@@ -51,6 +60,39 @@ class OffersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _offers_pb2.GetOfferRequest,
         context: _aio.ServicerContext[_offers_pb2.GetOfferRequest, _abc.Awaitable[_offers_pb2.GetOfferResponse]],
     ) -> _abc.Awaitable[_offers_pb2.GetOfferResponse]: ...
+
+    @_abc_1.abstractmethod
+    def DuplicateOffer(
+        self,
+        request: _offers_pb2.DuplicateOfferRequest,
+        context: _aio.ServicerContext[_offers_pb2.DuplicateOfferRequest, _abc.Awaitable[_offers_pb2.DuplicateOfferResponse]],
+    ) -> _abc.Awaitable[_offers_pb2.DuplicateOfferResponse]:
+        """Last year's again: the same words and picture, days a year later (LS-62). Repeatable by key."""
+
+    @_abc_1.abstractmethod
+    def SetOfferImage(
+        self,
+        request: _offers_pb2.SetOfferImageRequest,
+        context: _aio.ServicerContext[_offers_pb2.SetOfferImageRequest, _abc.Awaitable[_offers_pb2.SetOfferImageResponse]],
+    ) -> _abc.Awaitable[_offers_pb2.SetOfferImageResponse]:
+        """A picture that was decoded, made anew and freed of what it said of its maker; replaces the one
+        before (LS-56). Repeatable.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveOfferImage(
+        self,
+        request: _offers_pb2.RemoveOfferImageRequest,
+        context: _aio.ServicerContext[_offers_pb2.RemoveOfferImageRequest, _abc.Awaitable[_offers_pb2.RemoveOfferImageResponse]],
+    ) -> _abc.Awaitable[_offers_pb2.RemoveOfferImageResponse]:
+        """Back to the chain's logo. Repeatable."""
+
+    @_abc_1.abstractmethod
+    def GetOfferImage(
+        self,
+        request: _offers_pb2.GetOfferImageRequest,
+        context: _aio.ServicerContext[_offers_pb2.GetOfferImageRequest, _abc.Awaitable[_offers_pb2.GetOfferImageResponse]],
+    ) -> _abc.Awaitable[_offers_pb2.GetOfferImageResponse]: ...
 
     @_abc_1.abstractmethod
     def ListOffers(
