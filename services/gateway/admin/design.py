@@ -22,7 +22,8 @@ from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
 from services.gateway.admin.history import names_of
 from services.gateway.admin.qr_codes import marked_links, member_link
 from services.gateway.links import tablet_url
-from services.gateway.member.forms import (
+from services.gateway.web import i18n
+from services.gateway.web.forms import (
     NO_PROBLEMS,
     Fields,
     Problems,
@@ -30,7 +31,6 @@ from services.gateway.member.forms import (
     problems_of,
     read_fields,
 )
-from services.gateway.web import i18n
 from services.gateway.web.i18n import N_
 
 router = APIRouter()

@@ -15,8 +15,8 @@ from loyalty.enrollment.v1.enrollment_pb2 import Chain, Principal, Salon, Staff
 from services.gateway.auth import require_staff
 from services.gateway.deps import Deps, DepsDep
 from services.gateway.errors import ApiError
-from services.gateway.member.forms import NO_PROBLEMS, Problems
 from services.gateway.web import i18n
+from services.gateway.web.forms import NO_PROBLEMS, Problems
 from services.gateway.web.i18n import N_
 from services.gateway.web.render import page
 

@@ -32,7 +32,7 @@ from loyalty.types.v1 import types_pb2
 from services.chassis.errors import RemoteRefusal
 from services.gateway.admin.desk import Desk, DeskDep
 from services.gateway.admin.history import REASONS, SOURCES, Line, entry_line, event_line
-from services.gateway.member.forms import (
+from services.gateway.web.forms import (
     NO_PROBLEMS,
     Fields,
     Problems,

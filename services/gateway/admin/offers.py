@@ -19,7 +19,7 @@ from loyalty.rewards.v1.rewards_pb2 import GetOfferTermsRequest
 
 from services.chassis.errors import RemoteRefusal, Unavailable
 from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
-from services.gateway.member.forms import (
+from services.gateway.web.forms import (
     NO_PROBLEMS,
     Fields,
     Problems,

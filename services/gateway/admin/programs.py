@@ -24,7 +24,7 @@ from services.chassis.errors import RemoteRefusal
 from services.gateway import qr
 from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
 from services.gateway.links import member_url
-from services.gateway.member.forms import (
+from services.gateway.web.forms import (
     NO_PROBLEMS,
     Fields,
     Problems,

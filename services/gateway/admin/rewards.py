@@ -20,7 +20,7 @@ from loyalty.types.v1.types_pb2 import Money
 from services.chassis.errors import RemoteRefusal
 from services.gateway.admin.desk import Desk, ManagerDesk
 from services.gateway.errors import ApiError
-from services.gateway.member.forms import (
+from services.gateway.web.forms import (
     NO_PROBLEMS,
     Fields,
     Problems,

@@ -28,7 +28,9 @@ from services.chassis.errors import RemoteRefusal
 from services.gateway.admin.desk import Desk, DeskDep, OwnerDesk
 from services.gateway.admin.history import names_of
 from services.gateway.auth import OWNER_SCOPE, STAFF_COOKIE
-from services.gateway.member.forms import (
+from services.gateway.pos.keys import Scope
+from services.gateway.web import i18n
+from services.gateway.web.forms import (
     NO_PROBLEMS,
     Fields,
     Problems,
@@ -36,8 +38,6 @@ from services.gateway.member.forms import (
     problems_of,
     read_fields,
 )
-from services.gateway.pos.keys import Scope
-from services.gateway.web import i18n
 from services.gateway.web.i18n import N_
 
 router = APIRouter()

@@ -9,8 +9,8 @@ from loyalty.enrollment.v1.enrollment_pb2 import SignInStaffRequest, SignOutRequ
 from services.chassis.errors import RemoteRefusal
 from services.gateway.auth import STAFF_COOKIE, clear_cookie, set_cookie, staff_or_none
 from services.gateway.deps import DepsDep
-from services.gateway.member.forms import NO_PROBLEMS, Problems, problems_of, read_fields
 from services.gateway.web import i18n
+from services.gateway.web.forms import NO_PROBLEMS, Problems, problems_of, read_fields
 from services.gateway.web.render import page
 
 router = APIRouter()

@@ -17,7 +17,7 @@ from services.gateway.admin.desk import Desk, DeskDep
 from services.gateway.admin.history import names_of
 from services.gateway.admin.members import cards_of, member_of
 from services.gateway.errors import ApiError
-from services.gateway.member.forms import (
+from services.gateway.web.forms import (
     NO_PROBLEMS,
     Problems,
     new_key,

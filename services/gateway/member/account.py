@@ -17,7 +17,9 @@ from loyalty.types.v1.types_pb2 import CHANNEL_EMAIL, CHANNEL_SMS
 from services.chassis.errors import RemoteRefusal
 from services.gateway.clients import Clients
 from services.gateway.member.door import MemberDep, PageRoute, Visit
-from services.gateway.member.forms import (
+from services.gateway.member.install import phone_kind
+from services.gateway.web import i18n
+from services.gateway.web.forms import (
     NO_PROBLEMS,
     Fields,
     Problems,
@@ -26,8 +28,6 @@ from services.gateway.member.forms import (
     problems_of,
     read_fields,
 )
-from services.gateway.member.install import phone_kind
-from services.gateway.web import i18n
 from services.gateway.web.render import keep_language
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)

@@ -19,9 +19,9 @@ from services.gateway.member.door import (
     Visit,
     VisitDep,
 )
-from services.gateway.member.forms import NO_PROBLEMS, Problems, new_key, problems_of, read_fields
 from services.gateway.member.install import phone_kind
 from services.gateway.member.join import join_page
+from services.gateway.web.forms import NO_PROBLEMS, Problems, new_key, problems_of, read_fields
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

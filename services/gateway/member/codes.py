@@ -22,7 +22,7 @@ from services.chassis.errors import RemoteRefusal
 from services.chassis.signing import Unsealable
 from services.gateway.auth import clear_cookie, set_cookie
 from services.gateway.member.door import MemberDep, PageRoute, Visit, VisitDep
-from services.gateway.member.forms import (
+from services.gateway.web.forms import (
     NO_PROBLEMS,
     Contact,
     Problems,

@@ -14,8 +14,8 @@ from starlette.datastructures import UploadFile
 
 from services.gateway.errors import ApiError
 from services.gateway.member.door import MemberDep, PageRoute, Visit
-from services.gateway.member.forms import Problems, wants_json
 from services.gateway.middleware import PHOTO_BYTES_MAX
+from services.gateway.web.forms import Problems, wants_json
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

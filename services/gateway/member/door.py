@@ -17,8 +17,8 @@ from services.gateway.auth import MEMBER_COOKIE, clear_cookie, member_or_none, s
 from services.gateway.deps import Deps, DepsDep
 from services.gateway.errors import ApiError
 from services.gateway.member.brand import Look, look_of
-from services.gateway.member.forms import NO_PROBLEMS, Problems, wants_json
 from services.gateway.web import i18n
+from services.gateway.web.forms import NO_PROBLEMS, Problems, wants_json
 from services.gateway.web.render import page
 
 # She stays signed in on her phone; enrollment ends the session earlier if it must.

@@ -27,7 +27,8 @@ from services.gateway.member import holdings
 from services.gateway.member.codes import send_code
 from services.gateway.member.door import PageRoute, Visit, VisitDep
 from services.gateway.member.earns import earn
-from services.gateway.member.forms import (
+from services.gateway.member.install import phone_kind
+from services.gateway.web.forms import (
     NO_PROBLEMS,
     Contact,
     Fields,
@@ -37,7 +38,6 @@ from services.gateway.member.forms import (
     problems_of,
     read_fields,
 )
-from services.gateway.member.install import phone_kind
 from services.gateway.web.i18n import language_value, translate
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)

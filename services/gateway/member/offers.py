@@ -12,7 +12,7 @@ from loyalty.rewards.v1.rewards_pb2 import SearchRewardsRequest, TakeOfferReques
 from services.chassis.errors import RemoteRefusal
 from services.gateway.clients import Clients
 from services.gateway.member.door import MemberDep, NothingHere, PageRoute, Visit
-from services.gateway.member.forms import NO_PROBLEMS, Problems, new_key, problems_of, read_fields
+from services.gateway.web.forms import NO_PROBLEMS, Problems, new_key, problems_of, read_fields
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

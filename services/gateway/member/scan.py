@@ -22,7 +22,8 @@ from services.gateway.auth import clear_cookie, set_cookie
 from services.gateway.member import holdings
 from services.gateway.member.door import MemberDep, NothingHere, PageRoute, Visit, VisitDep
 from services.gateway.member.earns import earn
-from services.gateway.member.forms import (
+from services.gateway.member.join import join_page
+from services.gateway.web.forms import (
     NO_PROBLEMS,
     Fields,
     Problems,
@@ -32,7 +33,6 @@ from services.gateway.member.forms import (
     wants_json,
     whole_number,
 )
-from services.gateway.member.join import join_page
 from services.gateway.web.i18n import translate_count
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)

@@ -18,7 +18,7 @@ from loyalty.rewards.v1.rewards_pb2 import (
 from services.chassis.errors import RemoteRefusal
 from services.gateway.member import holdings
 from services.gateway.member.door import MemberDep, NothingHere, PageRoute, Visit
-from services.gateway.member.forms import (
+from services.gateway.web.forms import (
     NO_PROBLEMS,
     Problems,
     new_key,

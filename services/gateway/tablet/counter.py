@@ -14,15 +14,6 @@ from services.gateway.live import event_stream
 from services.gateway.member import holdings
 from services.gateway.member.door import PageRoute
 from services.gateway.member.earns import earn
-from services.gateway.member.forms import (
-    NO_PROBLEMS,
-    Fields,
-    Problems,
-    contact_of,
-    is_plausible,
-    own_birthday,
-    problems_of,
-)
 from services.gateway.member.holdings import PointsCard
 from services.gateway.member.join import JOIN_FIELDS, consents_of, missing_contact
 from services.gateway.tablet.door import (
@@ -34,6 +25,15 @@ from services.gateway.tablet.door import (
     masked_address,
     masked_name,
     member_of,
+)
+from services.gateway.web.forms import (
+    NO_PROBLEMS,
+    Fields,
+    Problems,
+    contact_of,
+    is_plausible,
+    own_birthday,
+    problems_of,
 )
 from services.gateway.web.i18n import language_value
 

@@ -28,7 +28,8 @@ from services.gateway.deps import Deps, DepsDep
 from services.gateway.errors import ApiError
 from services.gateway.member.brand import Look, look_of
 from services.gateway.member.door import Elsewhere, PageRoute
-from services.gateway.member.forms import (
+from services.gateway.web import i18n
+from services.gateway.web.forms import (
     NO_PROBLEMS,
     Contact,
     Fields,
@@ -36,7 +37,6 @@ from services.gateway.member.forms import (
     new_key,
     read_fields,
 )
-from services.gateway.web import i18n
 from services.gateway.web.render import page
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)

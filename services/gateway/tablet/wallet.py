@@ -20,9 +20,9 @@ from loyalty.rewards.v1.rewards_pb2 import (
 from services.chassis.errors import RemoteRefusal
 from services.gateway.member import holdings
 from services.gateway.member.door import Elsewhere, PageRoute
-from services.gateway.member.forms import NO_PROBLEMS, Problems, problems_of
 from services.gateway.member.holdings import PointsCard
 from services.gateway.tablet.door import START, Counter, CounterDep, PresentDep
+from services.gateway.web.forms import NO_PROBLEMS, Problems, problems_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.member.forms import Contact, Fields, contact_of, own_birthday, whole_number
+from services.gateway.web.forms import Contact, Fields, contact_of, own_birthday, whole_number
 
 
 @pytest.mark.parametrize("text", ["0", "-2", "2.5", "abc", "", "1e3", "٣", "9" * 10, "1 2", "+1"])
