@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from services.gateway.promotion_examples import promotion_calls
+
 KEY = "0d7a4f34-6a52-4f0b-9d2e-1b0c8f7a6e55"
 PROGRAM = "5f0c8f3e-6a0e-4b51-9a57-0d8c0c5f1a10"
 TIER = "8f6b7c1a-2f6d-4d0e-8b3b-6f6c2f1f2a20"
+MEMBER_TIERS = ("0a1b2c3d-4e5f-4a6b-9c7d-8e9f0a1b2ce1", "0a1b2c3d-4e5f-4a6b-9c7d-8e9f0a1b2ce2")
 ACCOUNT = "c0a8012e-7d4b-5c55-8b35-3d1d1f9a4b30"
 CUSTOMER = "2b1d6f0c-9e53-4b8e-a6a4-7b0f6d5c3c40"
 REWARD = "7e1f4a9d-5b7c-4f62-9c0a-4a8b2d6e5d50"
@@ -46,6 +49,11 @@ _TIER = {
     "definition": _DEFINITION,
     "pricing_rule_reference": {"object_id": TIER, "catalog_version": 1},
 }
+_REFUNDS = {
+    "visit_refund_basis": "REMAINING",
+    "debt_rule": "ALLOW_NEGATIVE",
+    "reward_on_refund": "RETURN",
+}
 _PROGRAM = {
     "id": PROGRAM,
     "status": "ACTIVE",
@@ -56,9 +64,42 @@ _PROGRAM = {
     "accrual_rules": [
         {"accrual_type": "VISIT", "points": 1, "visit_data": {"tax_mode": "BEFORE_TAX"}}
     ],
+    "tiers": [],
+    "refund_settings": _REFUNDS,
     "cool_down_seconds": 0,
     "created_at": THEN,
     "updated_at": THEN,
+    "version": 1,
+}
+# What an owner saves of the rules, each section by itself or all at once.
+_RULES_IN = {
+    "accrual_rules": [
+        {
+            "accrual_type": "SPEND",
+            "points": 1,
+            "spend_data": {
+                "amount_money": {"amount": 1000, "currency": "CAD"},
+                "tax_mode": "BEFORE_TAX",
+            },
+        }
+    ],
+    "expiration_policy": {"expiration_duration": "P12M"},
+    "tiers": [
+        {"name": "Bronze", "threshold": 0, "multiplier": "1"},
+        {"name": "Argent", "threshold": 500, "multiplier": "1.25"},
+    ],
+    "refund_settings": {"debt_rule": "CLAMP_ZERO"},
+}
+_RULED = {
+    **_PROGRAM,
+    **_RULES_IN,
+    "tiers": [
+        {"id": MEMBER_TIERS[0], "name": "Bronze", "threshold": 0, "multiplier": "1"},
+        {"id": MEMBER_TIERS[1], "name": "Argent", "threshold": 500, "multiplier": "1.25"},
+    ],
+    "tiers_launched_at": THEN,
+    "refund_settings": {**_REFUNDS, "debt_rule": "CLAMP_ZERO"},
+    "version": 2,
 }
 _ACCOUNT = {
     "id": ACCOUNT,
@@ -250,14 +291,18 @@ EXAMPLES: Final[Mapping[str, Example]] = {
         {"program": _PROGRAM},
     ),
     "UpdateLoyaltyProgram": Example(
-        {"idempotency_key": KEY, "program": {"points_code": "00001234"}},
-        {"program": {**_PROGRAM, "points_code": "00001234", "multi_point_code": "918273"}},
+        {"idempotency_key": KEY, "program": {"points_code": "00001234", **_RULES_IN}},
+        {"program": {**_RULED, "points_code": "00001234", "multi_point_code": "918273"}},
     ),
     "CreateRewardTier": Example(
         {"idempotency_key": KEY, "reward_tier": _TIER_IN}, {"reward_tier": _TIER}
     ),
     "UpdateRewardTier": Example({"reward_tier": _TIER_IN}, {"reward_tier": _TIER}),
     "DeleteRewardTier": Example(None, {}),
+    **{
+        operation: Example(*call)
+        for operation, call in promotion_calls(key=KEY, program_id=PROGRAM, then=THEN).items()
+    },
     "CreateLoyaltyAccount": Example(
         {
             "idempotency_key": KEY,

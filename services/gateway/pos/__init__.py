@@ -12,6 +12,7 @@ from services.gateway.pos import (
     messages,
     offers,
     programs,
+    promotions,
     rewards,
     staff,
     tiers,
@@ -21,6 +22,7 @@ router = APIRouter(prefix="/v2")
 for _noun in (
     programs,
     tiers,
+    promotions,
     accounts,
     rewards,
     events,

@@ -18,6 +18,7 @@ from services.gateway.pos.fields import (
     Name,
     Note,
     Part,
+    amount_in,
 )
 
 _PERCENTAGE: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")
@@ -60,13 +61,10 @@ def discount_of(definition: DefinitionIn | None, *, currency: str, field: str) -
     field = f"{field}.fixed_discount_money"
     if money is None:
         raise ApiError.of("MISSING_REQUIRED_PARAMETER", field=field)
-    if money.currency != currency:
-        raise ApiError.of(
-            "UNSUPPORTED_CURRENCY", field=f"{field}.currency", params={"currency": currency}
-        )
-    if money.amount < 1:
+    amount = amount_in(money, currency, field=field)
+    if amount < 1:
         raise ApiError.of("VALUE_TOO_LOW", field=f"{field}.amount", params={"ge": "1"})
-    return Discount(amount=types_pb2.Money(amount=money.amount, currency=money.currency))
+    return Discount(amount=types_pb2.Money(amount=amount, currency=currency))
 
 
 def _percentage(text: str | None, field: str) -> str:

@@ -120,6 +120,8 @@ Whole = Annotated[int, Field(strict=True, ge=-(2**53), le=2**53)]
 Points = Annotated[int, Field(strict=True, ge=1, le=POINTS_MAX)]
 Currency = Annotated[str, Field(strict=True, min_length=3, max_length=3, pattern=r"^[A-Z]{3}$")]
 Language = Literal["fr", "en"]
+# A decimal number as text, so that 1.1 stays 1.1.
+Multiplier = Annotated[str, Field(strict=True, max_length=16, pattern=r"^[0-9]+(\.[0-9]+)?$")]
 
 
 class Part(BaseModel):
@@ -133,6 +135,15 @@ class Money(Part):
 
     amount: Annotated[int, Field(strict=True, ge=0, le=10**12)]
     currency: Currency
+
+
+def amount_in(money: Money, currency: str, *, field: str) -> int:
+    """The amount of money in the chain's currency; refuses any other."""
+    if money.currency != currency:
+        raise ApiError.of(
+            "UNSUPPORTED_CURRENCY", field=f"{field}.currency", params={"currency": currency}
+        )
+    return money.amount
 
 
 class TimeRange(Part):

@@ -12,12 +12,13 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from services.gateway.errors import ApiError, Json, api_fields
-from services.gateway.pos import tiers
+from services.gateway.pos import rules, tiers
 from services.gateway.pos.caller import Caller, LoyaltyReader, LoyaltyWriter
 from services.gateway.pos.discounts import RewardTierIn
-from services.gateway.pos.fields import Code, Id, Key, Money, Name, Part, Points
+from services.gateway.pos.fields import Code, Id, Key, Name, Part
 from services.gateway.pos.found import program_of
-from services.gateway.pos.shapes import ProgramShape, program_shape
+from services.gateway.pos.program_shapes import ProgramShape, program_shape
+from services.gateway.pos.rules import RulesIn
 
 router = APIRouter(prefix="/loyalty/programs", tags=["Loyalty programs"])
 
@@ -46,39 +47,16 @@ class TerminologyIn(Part):
     other: Name
 
 
-class VisitDataIn(Part):
-    """How a visit earns."""
-
-    minimum_amount_money: Money | None = None
-    tax_mode: Literal["BEFORE_TAX", "AFTER_TAX"] | None = None
-
-
-class AccrualRuleIn(Part):
-    """What earns how much."""
-
-    accrual_type: Literal["VISIT", "SPEND", "ITEM_VARIATION", "CATEGORY"]
-    points: Points | None = None
-    visit_data: VisitDataIn | None = None
-
-
-class ExpirationIn(Part):
-    """How long points last."""
-
-    expiration_duration: Annotated[str, Field(strict=True, max_length=16)]
-
-
-class ProgramIn(Part):
+class ProgramIn(RulesIn):
     """What is said of a program; a field that is left out stays as it is."""
 
     name: Name | None = None
     status: Literal["ACTIVE", "INACTIVE"] | None = None
     terminology: TerminologyIn | None = None
-    accrual_rules: Annotated[list[AccrualRuleIn], Field(min_length=1, max_length=20)] | None = None
     reward_tiers: Annotated[list[RewardTierIn], Field(max_length=TIERS_IN_REQUEST_MAX)] | None = (
         None
     )
     location_ids: Annotated[list[Id], Field(max_length=SALONS_IN_REQUEST_MAX)] | None = None
-    expiration_policy: ExpirationIn | None = None
     cool_down_seconds: Annotated[int, Field(strict=True, ge=0, le=COOL_DOWN_SECONDS_MAX)] | None = (
         None
     )
@@ -100,7 +78,6 @@ _FIELDS = {
     "program_id": "program.id",
     "term_one": "program.terminology.one",
     "term_other": "program.terminology.other",
-    "visit_points": "program.accrual_rules[0].points",
     "salon_ids": "program.location_ids",
     "salon_id": "program.location_ids",
 }
@@ -130,6 +107,7 @@ async def _shapes(caller: Caller, programs: list[points_pb2.Program]) -> list[Pr
         )
     )
     salons = await caller.salons()
+    currency = (await caller.chain()).currency
     shapes = []
     for program in programs:
         codes = None
@@ -142,7 +120,13 @@ async def _shapes(caller: Caller, programs: list[points_pb2.Program]) -> list[Pr
                 )
             ).codes
         shapes.append(
-            program_shape(program, definitions=listed.definitions, salons=salons, codes=codes)
+            program_shape(
+                program,
+                definitions=listed.definitions,
+                salons=salons,
+                codes=codes,
+                currency=currency,
+            )
         )
     return shapes
 
@@ -152,114 +136,88 @@ async def create_program(caller: LoyaltyWriter, body: SaveProgram) -> Response:
     """Make a program. Without codes it gets its own: 3 and 6 digits (LS-05, D39)."""
     key = caller.key(body.idempotency_key)
     wanted = body.program
-    _refuse_unknown(caller, wanted)
+    _refuse_codes(caller, wanted)
     if wanted.name is None:
         raise ApiError.of("MISSING_REQUIRED_PARAMETER", field="program.name")
     wished = await tiers.read(caller, wanted.reward_tiers)
+    wished_rules = await rules.read(caller, wanted, present=None)
     await tiers.plan(caller, "", wished)
     request = points_pb2.CreateProgramRequest(
         idempotency_key=key,
         chain_id=caller.chain_id,
         name=wanted.name,
         accrual_type=points_pb2.ACCRUAL_TYPE_VISIT,
-        visit_points=_visit_points(wanted) or 1,
+        visit_points=1,
         salon_ids=await _salon_ids(caller, wanted),
         points_code=wanted.points_code or "",
         multi_point_code=wanted.multi_point_code or "",
         cool_down_seconds=wanted.cool_down_seconds,
         actor=caller.actor,
+        rules=wished_rules,
     )
     if wanted.terminology is not None:
         request.term_one = wanted.terminology.one
         request.term_other = wanted.terminology.other
-    with api_fields(_FIELDS):
+    with api_fields(_FIELDS | rules.fields(wanted)):
         program = (await caller.deps.clients.points.CreateProgram(request)).program
     planned = await tiers.plan(caller, program.id, wished)
     await tiers.carry_out(caller, planned, program_id=program.id, key=key)
     if wanted.status == "INACTIVE":
-        program = await _update(caller, program.id, wanted, key)
+        program = await _update(caller, program, ProgramIn(status=wanted.status), key)
     return Json({"program": (await _shapes(caller, [program]))[0]})
 
 
 @router.put("/{program_id}", response_model=ProgramAnswer, operation_id="UpdateLoyaltyProgram")
 async def update_program(caller: LoyaltyWriter, program_id: str, body: SaveProgram) -> Response:
-    """Change a program. Fields that are left out stay; `reward_tiers`, if sent, is the whole list.
+    """Change a program. Fields that are left out stay (SQ-47); a list that is sent is the whole.
 
-    A tier with its id is changed, one without is made, one that is missing is deleted. Rewards
-    that were taken keep their terms (SQ-49).
+    An entry of `reward_tiers` or `tiers` with its id is changed, one without is made, one that is
+    missing is deleted. Rewards that were taken keep their terms (SQ-49), and so do points, sales
+    and what they had earned (SQ-46, SQ-56, SQ-65).
     """
     key = caller.key(body.idempotency_key)
     wanted = body.program
-    _refuse_unknown(caller, wanted)
+    _refuse_codes(caller, wanted)
     program = await program_of(caller, program_id)
     wished = await tiers.read(caller, wanted.reward_tiers)
     planned = await tiers.plan(caller, program.id, wished)
-    program = await _update(caller, program.id, wanted, key)
+    program = await _update(caller, program, wanted, key)
     await tiers.carry_out(caller, planned, program_id=program.id, key=key)
     return Json({"program": (await _shapes(caller, [program]))[0]})
 
 
 async def _update(
-    caller: Caller, program_id: str, wanted: ProgramIn, key: str
+    caller: Caller, program: points_pb2.Program, wanted: ProgramIn, key: str
 ) -> points_pb2.Program:
-    salon_ids = await _salon_ids(caller, wanted)
     terms = wanted.terminology
-    visit_points = _visit_points(wanted)
     request = points_pb2.UpdateProgramRequest(
         idempotency_key=key,
         chain_id=caller.chain_id,
-        program_id=program_id,
+        program_id=program.id,
         name=wanted.name,
         term_one=terms.one if terms else None,
         term_other=terms.other if terms else None,
         active=None if wanted.status is None else wanted.status == "ACTIVE",
-        accrual_type=points_pb2.ACCRUAL_TYPE_VISIT if wanted.accrual_rules else None,
-        visit_points=visit_points,
         points_code=wanted.points_code,
         multi_point_code=wanted.multi_point_code,
         cool_down_seconds=wanted.cool_down_seconds,
-        salon_ids=salon_ids,
+        salon_ids=await _salon_ids(caller, wanted),
         replace_salon_ids=wanted.location_ids is not None,
         actor=caller.actor,
+        rules=await rules.read(caller, wanted, present=program),
     )
-    with api_fields(_FIELDS | {"program_id": ""}):
+    with api_fields(_FIELDS | rules.fields(wanted) | {"program_id": ""}):
         return (await caller.deps.clients.points.UpdateProgram(request)).program
 
 
-def _refuse_unknown(caller: Caller, wanted: ProgramIn) -> None:
-    """Refuse, with the reason, what could not be honoured; codes are the owner's (LS-03)."""
+def _refuse_codes(caller: Caller, wanted: ProgramIn) -> None:
+    """Codes are the owner's (LS-03)."""
     if (wanted.points_code is not None or wanted.multi_point_code is not None) and (
         not caller.is_owner
     ):
         raise ApiError.of("INSUFFICIENT_SCOPES", params={"scopes": "MERCHANT_PROFILE_WRITE"})
-    if wanted.expiration_policy is not None:
-        raise _unsupported("points that expire", "program.expiration_policy")
-    rules = wanted.accrual_rules or []
-    if len(rules) > 1:
-        raise _unsupported("more than one accrual rule", "program.accrual_rules")
-    for rule in rules:
-        if rule.accrual_type != "VISIT":
-            raise _unsupported(
-                f"earning by {rule.accrual_type}; VISIT is", "program.accrual_rules[0].accrual_type"
-            )
-        if rule.visit_data is not None and rule.visit_data.minimum_amount_money is not None:
-            raise _unsupported(
-                "a minimum amount for a visit",
-                "program.accrual_rules[0].visit_data.minimum_amount_money",
-            )
-
-
-def _visit_points(wanted: ProgramIn) -> int | None:
-    if not wanted.accrual_rules:
-        return None
-    points = wanted.accrual_rules[0].points
-    return 1 if points is None else points
 
 
 async def _salon_ids(caller: Caller, wanted: ProgramIn) -> list[str]:
     field = "program.location_ids"
     return [(await caller.salon(text, field=field)).id for text in wanted.location_ids or ()]
-
-
-def _unsupported(what: str, field: str) -> ApiError:
-    return ApiError.of("NOT_SUPPORTED", field=field, params={"what": what})

@@ -5,7 +5,6 @@ The types are the OpenAPI document's schemas too; `docs/api.md` says which field
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, NotRequired
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -72,44 +71,6 @@ class RewardTierShape(TypedDict):
     created_at: str
     definition: DefinitionShape
     pricing_rule_reference: ReferenceShape
-
-
-class TerminologyShape(TypedDict):
-    """What the chain calls one point and several."""
-
-    one: str
-    other: str
-
-
-class VisitDataShape(TypedDict):
-    """How a visit earns."""
-
-    tax_mode: str
-
-
-class AccrualRuleShape(TypedDict):
-    """What earns how much."""
-
-    accrual_type: str
-    points: int
-    visit_data: NotRequired[VisitDataShape]
-
-
-class ProgramShape(TypedDict):
-    """A loyalty program."""
-
-    id: str
-    status: str
-    name: str
-    reward_tiers: list[RewardTierShape]
-    terminology: TerminologyShape
-    location_ids: list[str]
-    accrual_rules: list[AccrualRuleShape]
-    cool_down_seconds: int
-    created_at: str
-    updated_at: str
-    points_code: NotRequired[str]
-    multi_point_code: NotRequired[str]
 
 
 class MappingShape(TypedDict):
@@ -238,40 +199,6 @@ def tier_shape(definition: rewards_pb2.RewardDefinition) -> RewardTierShape:
     }
     if definition.description:
         shape["description"] = definition.description
-    return shape
-
-
-def program_shape(
-    program: points_pb2.Program,
-    *,
-    definitions: Sequence[rewards_pb2.RewardDefinition],
-    salons: Sequence[Salon],
-    codes: points_pb2.ProgramCodes | None,
-) -> ProgramShape:
-    """A program with its reward definitions; its codes only where `codes` is given."""
-    spends = program.accrual_type == points_pb2.ACCRUAL_TYPE_SPEND
-    rule: AccrualRuleShape = {
-        "accrual_type": "SPEND" if spends else "VISIT",
-        "points": program.visit_points,
-    }
-    if not spends:
-        rule["visit_data"] = {"tax_mode": "BEFORE_TAX"}
-    tiers = [tier_shape(item) for item in definitions if item.program_id == program.id]
-    shape: ProgramShape = {
-        "id": program.id,
-        "status": "ACTIVE" if program.active else "INACTIVE",
-        "name": program.name,
-        "reward_tiers": sorted(tiers, key=lambda tier: (tier["points"], tier["created_at"])),
-        "terminology": {"one": program.term_one, "other": program.term_other},
-        "location_ids": list(program.salon_ids) or [salon.id for salon in salons],
-        "accrual_rules": [rule],
-        "cool_down_seconds": program.cool_down_seconds,
-        "created_at": moment(program.created_at),
-        "updated_at": moment(program.updated_at),
-    }
-    if codes is not None:
-        shape["points_code"] = codes.points_code
-        shape["multi_point_code"] = codes.multi_point_code
     return shape
 
 
