@@ -117,6 +117,13 @@ SALE_REFUSALS: Final[Mapping[str, Words]] = {
         en="A program has at most {limit} tiers, the lowest included.",
         fr="Un programme a au plus {limit} niveaux, le plus bas compris.",
     ),
+    "TIER_UNKNOWN": Words(
+        status=400,
+        public="INVALID_VALUE",
+        en="The program has no such tier, or it is listed twice. Leave the id of a new tier out.",
+        fr="Le programme n’a pas ce niveau, ou il figure deux fois. Un nouveau niveau n’a pas "
+        "d’identifiant.",
+    ),
     "TIER_THRESHOLDS_INVALID": Words(
         status=400,
         public="INVALID_VALUE",

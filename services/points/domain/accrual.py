@@ -314,6 +314,8 @@ def _require_own_data(draft: RuleDraft, rule_type: RuleType, *, field: str) -> N
     for owner, name, value in data:
         if value is not None and owner is not rule_type:
             raise RuleFieldForeign(field=f"{field}.{name}")
+    if draft.tax_mode is not None and rule_type not in (RuleType.VISIT, RuleType.SPEND):
+        raise RuleFieldForeign(field=f"{field}.tax_mode")
 
 
 def _points(draft: RuleDraft, *, field: str) -> int:

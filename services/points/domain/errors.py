@@ -356,6 +356,13 @@ class TierLimit(Refusal):
     field = "tiers"
 
 
+class TierUnknown(Refusal):
+    """The program has no tier of that id, or it is named twice; a new one has no id yet."""
+
+    code = "tier_unknown"
+    field = "tiers.id"
+
+
 class TierThresholdsInvalid(Refusal):
     """Tiers start at 0, where everybody is, and no two have the same threshold."""
 

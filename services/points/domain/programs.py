@@ -12,6 +12,7 @@ from services.points.domain.errors import (
     NumberOutOfRange,
     ProgramInactive,
     ProgramUnknown,
+    RuleIncomplete,
     SalonInactive,
     SalonNotInProgram,
     SalonUnknown,
@@ -189,6 +190,14 @@ def changed(program: Program, change: ProgramChange, *, codes: bool, now: dateti
     `codes` says that a code is changed with it, which is a change too.
     """
     kept = program
+    program = applied(kept, change, now=now)
+    if program == kept and not codes:
+        return kept
+    return replace(program, updated_at=max(now, kept.updated_at), version=kept.version + 1)
+
+
+def applied(program: Program, change: ProgramChange, *, now: datetime) -> Program:
+    """The program with a change in it, checked whole. Tiers that are new are launched now."""
     wanted = {
         "name": change.name,
         "term_one": change.term_one,
@@ -202,22 +211,26 @@ def changed(program: Program, change: ProgramChange, *, codes: bool, now: dateti
         "points_code_digits": change.points_code_digits,
     }
     given = {name: value for name, value in wanted.items() if value is not None}
+    kept = program
     program = replace(kept, **given)  # type: ignore[arg-type]
     program = checked(_agreeing(program, by_rules=change.rules is not None))
     if change.tiers is not None:
         program = replace(program, ladder=_ladder(kept.ladder, change.tiers, now=now))
     if change.refunds is not None:
         program = replace(program, refunds=_refunds(kept.refunds, change.refunds))
-    if program == kept and not codes:
-        return kept
-    return replace(program, updated_at=max(now, kept.updated_at), version=kept.version + 1)
+    return program
 
 
 def rules_from_card(accrual_type: RuleType | None, visit_points: int) -> tuple[AccrualRule, ...]:
-    """The one rule of a program of which only its card is said: a visit, or a point a dollar."""
+    """The one rule of a program of which only its card is said: a visit, or a point a dollar.
+
+    Refuses with RuleIncomplete where the card alone does not say what earns.
+    """
     if accrual_type is RuleType.SPEND:
         return (SpendRule(points=1, amount_minor=SPEND_AMOUNT_MINOR),)
-    return (VisitRule(points=visit_points),)
+    if accrual_type in (None, RuleType.VISIT):
+        return (VisitRule(points=visit_points),)
+    raise RuleIncomplete
 
 
 def _agreeing(program: Program, *, by_rules: bool) -> Program:

@@ -6,10 +6,11 @@ from entry; spending never takes it, a refund only if the entry itself would hav
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.points.domain.errors import (
@@ -18,6 +19,7 @@ from services.points.domain.errors import (
     TextInvalid,
     TierLimit,
     TierThresholdsInvalid,
+    TierUnknown,
 )
 from services.points.domain.ids import TierId
 from services.points.domain.texts import tidy_text
@@ -38,6 +40,17 @@ class Tier:
     name: str
     threshold: int
     multiplier: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierDraft:
+    """A level as somebody wrote it; without an id it is a new one."""
+
+    id: TierId | None = None
+    name: str
+    threshold: int
+    # "1.25"; empty: it adds nothing.
+    multiplier: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +201,34 @@ def launched(drafts: Sequence[Tier], *, at: datetime) -> Ladder:
     return Ladder(tiers=tuple(tiers), launched_at=at)
 
 
+def named_tiers(
+    drafts: Sequence[TierDraft], *, kept: Ladder | None, new_id: Callable[[], UUID]
+) -> tuple[Tier, ...]:
+    """The levels that are written down: those with an id stay the ones they were, others are new.
+
+    One that is written again as it stands, without its id, is the one that stands: the same save
+    twice changes nothing. Refuses with TierUnknown, also an id that comes twice, or with
+    MultiplierInvalid; `launched` checks the rest.
+    """
+    known = {tier.id: tier for tier in kept.tiers} if kept else {}
+    sent = [draft.id for draft in drafts if draft.id is not None]
+    if len(set(sent)) < len(sent) or not known.keys() >= set(sent):
+        raise TierUnknown
+    alike = {(tier.name, tier.threshold): tier.id for tier in known.values() if tier.id not in sent}
+    named = []
+    for draft in drafts:
+        tier_id = draft.id or alike.pop((draft.name, draft.threshold), None)
+        named.append(
+            Tier(
+                id=tier_id or TierId(new_id()),
+                name=draft.name,
+                threshold=draft.threshold,
+                multiplier=_multiplier(draft.multiplier),
+            )
+        )
+    return tuple(named)
+
+
 def years_later(moment: datetime, *, years: int, zone: ZoneInfo) -> datetime:
     """The same time on the wall, years on or back; 29 February is 28 where there is none."""
     local = moment.astimezone(zone)
@@ -219,7 +260,18 @@ def _checked(tier: Tier) -> Tier:
     multiplier = tier.multiplier
     sound = multiplier.is_finite() and 1 <= multiplier <= MULTIPLIER_MAX
     if not sound or multiplier != round(multiplier, MULTIPLIER_DECIMALS_MAX):
-        raise MultiplierInvalid(
-            field="tiers.multiplier", maximum=MULTIPLIER_MAX, decimals=MULTIPLIER_DECIMALS_MAX
-        )
+        raise _multiplier_refusal()
     return replace(tier, name=name)
+
+
+def _multiplier(text: str) -> Decimal:
+    try:
+        return Decimal(text or 1)
+    except InvalidOperation:
+        raise _multiplier_refusal() from None
+
+
+def _multiplier_refusal() -> MultiplierInvalid:
+    return MultiplierInvalid(
+        field="tiers.multiplier", maximum=MULTIPLIER_MAX, decimals=MULTIPLIER_DECIMALS_MAX
+    )

@@ -9,7 +9,7 @@ from loyalty.points.v1 import points_pb2 as pb
 from services.points.domain.errors import SalonUnknown
 from services.points.domain.ids import SalonId
 from services.points.domain.programs import ProgramChange
-from services.points.rpc import reading, writing
+from services.points.rpc import reading, rules, writing
 from services.points.rpc.door import Context, Door
 from services.points.usecases import earn_tokens, programs
 from services.points.usecases.programs import NewProgram, ProgramSave
@@ -37,6 +37,7 @@ class ProgramsServicer(Door):
                 points_code=request.points_code,
                 multi_point_code=request.multi_point_code,
                 cool_down_seconds=request.cool_down_seconds if optional else None,
+                rules=rules.draft(request.rules),
             ),
         )
         return pb.CreateProgramResponse(program=writing.program(created))
@@ -65,6 +66,7 @@ class ProgramsServicer(Door):
                 chain_id=reading.chain_id(request.chain_id),
                 program_id=reading.program_id(request.program_id),
                 change=change,
+                rules=rules.draft(request.rules),
                 accrual_type=reading.accrual_type(given("accrual_type") or 0),
                 points_code=given("points_code"),
                 multi_point_code=given("multi_point_code"),

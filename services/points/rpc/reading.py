@@ -25,6 +25,7 @@ from services.points.domain.errors import (
 )
 from services.points.domain.ids import (
     AccountId,
+    CatalogId,
     ChainId,
     MemberId,
     PostingId,
@@ -38,6 +39,8 @@ Id = TypeVar("Id", bound=UUID)
 
 # Of sessions, devices, keys and staff: ours have 36 characters.
 FOREIGN_ID_LENGTH_MAX = 128
+# As long as an id of ours, and as Square's are.
+CATALOG_ID_LENGTH_MAX = 36
 # What stands for the chain's first active program.
 MAIN = "main"
 
@@ -148,6 +151,13 @@ def filter_ids(texts: Iterable[str], kind: Callable[[UUID], Id]) -> list[Id] | N
     if not given:
         return None
     return [kind(found) for found in map(_uuid, given) if found is not None]
+
+
+def catalog_id(text: str, *, field: str) -> CatalogId:
+    """An id of the till's catalog, kept as it came; refuses with IdInvalid."""
+    if not 1 <= len(text) <= CATALOG_ID_LENGTH_MAX or not text.isprintable():
+        raise IdInvalid(field=field)
+    return CatalogId(text)
 
 
 def foreign_id(text: str, *, field: str) -> str:

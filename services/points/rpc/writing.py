@@ -11,6 +11,7 @@ from loyalty.types.v1 import types_pb2
 
 from services.points.domain.ledger import Account, Actor, Entry, PostingKind
 from services.points.domain.programs import Program
+from services.points.rpc import rules
 from services.points.usecases.earn_items import Earned
 
 _KINDS = {
@@ -48,6 +49,11 @@ def program(found: Program) -> pb.Program:
         created_at=timestamp(found.created_at),
         updated_at=timestamp(found.updated_at),
         version=found.version,
+        accrual_rules=[rules.accrual_rule(rule) for rule in found.rules],
+        expiry_policy=found.expiry_policy,
+        tiers=[rules.tier(tier) for tier in found.ladder.tiers] if found.ladder else [],
+        tiers_launched_at=timestamp(found.ladder.launched_at) if found.ladder else None,
+        refunds=rules.refund_settings(found.refunds),
     )
 
 

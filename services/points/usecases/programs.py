@@ -21,6 +21,7 @@ from services.points.domain.codes import (
 )
 from services.points.domain.errors import ProgramLimit, ProgramUnknown
 from services.points.domain.ids import ChainId, ProgramId, SalonId
+from services.points.domain.program_rules import RulesDraft, with_rules
 from services.points.domain.programs import (
     COOL_DOWN_SECONDS_LIVE,
     PROGRAMS_MAX,
@@ -52,6 +53,8 @@ class NewProgram:
     points_code: str = field(repr=False)
     multi_point_code: str = field(repr=False)
     cool_down_seconds: int | None
+    # Where it holds accrual rules, they say more than the card.
+    rules: RulesDraft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,8 @@ class ProgramSave:
     chain_id: ChainId
     program_id: ProgramId | None
     change: ProgramChange
-    # Of the card alone; rules in `change` say more.
+    # Where it holds accrual rules, they say more than the card.
+    rules: RulesDraft
     accrual_type: RuleType | None = None
     points_code: str | None = field(repr=False)
     multi_point_code: str | None = field(repr=False)
@@ -81,7 +85,8 @@ async def create_program(deps: Deps, wanted: NewProgram) -> Program:
 
     Repeatable: the same key returns the program as it was made. Needs no news of the chain: until
     it arrives, a chain counts as live. Refuses with ProgramLimit, CodeFormInvalid, CodesAlike,
-    TextInvalid or NumberOutOfRange. Locks the key, then the chain's list of programs.
+    TextInvalid, NumberOutOfRange, or what `with_rules` refuses. Locks the key, then the chain's
+    list of programs.
     """
     claim = requests.claim(
         deps,
@@ -98,6 +103,7 @@ async def create_program(deps: Deps, wanted: NewProgram) -> Program:
             wanted.points_code,
             wanted.multi_point_code,
             wanted.cool_down_seconds,
+            wanted.rules,
         ),
     )
 
@@ -119,24 +125,25 @@ async def _create(deps: Deps, conn: Connection, wanted: NewProgram) -> Program:
     now = deps.clock.now(wanted.chain_id)
     # 0 is what a request says that leaves it out.
     visit_points = wanted.visit_points or 1
-    program = programs.checked(
-        Program(
-            chain_id=wanted.chain_id,
-            id=ProgramId(deps.new_id()),
-            name=wanted.name,
-            term_one=wanted.term_one,
-            term_other=wanted.term_other,
-            active=True,
-            rules=rules_from_card(wanted.accrual_type, visit_points),
-            visit_points=visit_points,
-            salon_ids=tuple(dict.fromkeys(wanted.salon_ids)),
-            cool_down_seconds=cool_down,
-            points_code_digits=len(codes.points_code),
-            created_at=now,
-            updated_at=now,
-            version=1,
-        )
+    card = None if wanted.rules.accrual_rules else wanted.accrual_type
+    program = Program(
+        chain_id=wanted.chain_id,
+        id=ProgramId(deps.new_id()),
+        name=wanted.name,
+        term_one=wanted.term_one,
+        term_other=wanted.term_other,
+        active=True,
+        rules=rules_from_card(card, visit_points),
+        visit_points=visit_points,
+        salon_ids=tuple(dict.fromkeys(wanted.salon_ids)),
+        cool_down_seconds=cool_down,
+        points_code_digits=len(codes.points_code),
+        created_at=now,
+        updated_at=now,
+        version=1,
     )
+    rules = with_rules(ProgramChange(), wanted.rules, ladder=None, new_id=deps.new_id)
+    program = programs.applied(program, rules, now=now)
     await program_rows.lock_chain_programs(conn, wanted.chain_id)
     view = await program_rows.chain_view(conn, wanted.chain_id)
     if len(view.programs) >= PROGRAMS_MAX:
@@ -152,7 +159,7 @@ async def update_program(deps: Deps, save: ProgramSave) -> Program:
     Repeatable: with a key the first answer comes again; without, the same save changes nothing
     more. Locks the key, then the program. A new code takes effect at once and opens accounts that
     too many wrong ones had locked (LS-02). Refuses with ProgramUnknown, CodeFormInvalid,
-    CodesAlike, TextInvalid or NumberOutOfRange.
+    CodesAlike, TextInvalid, NumberOutOfRange, or what `with_rules` refuses.
     """
 
     async def work(conn: Connection) -> Program:
@@ -188,7 +195,7 @@ async def _update(deps: Deps, conn: Connection, save: ProgramSave) -> Program:
             points_code=codes.get(CodeKind.POINTS, before.points_code),
             multi_point_code=codes.get(CodeKind.MULTI_POINT, before.multi_point_code),
         ).require_apart()
-    change = _with_rules(kept, save)
+    change = with_rules(_with_card(kept, save), save.rules, ladder=kept.ladder, new_id=deps.new_id)
     if CodeKind.POINTS in codes:
         change = replace(change, points_code_digits=len(codes[CodeKind.POINTS]))
     now = deps.clock.now(chain_id)
@@ -212,10 +219,10 @@ async def _update(deps: Deps, conn: Connection, save: ProgramSave) -> Program:
     return program
 
 
-def _with_rules(kept: Program, save: ProgramSave) -> ProgramChange:
+def _with_card(kept: Program, save: ProgramSave) -> ProgramChange:
     """The change with the one rule that another card stands for; the same card changes none."""
     change = save.change
-    if change.rules is not None or save.accrual_type in (None, kept.accrual_type):
+    if save.rules.accrual_rules or save.accrual_type in (None, kept.accrual_type):
         return change
     visit_points = change.visit_points or kept.visit_points
     return replace(change, rules=rules_from_card(save.accrual_type, visit_points))
@@ -295,6 +302,7 @@ def _save_claim(deps: Deps, save: ProgramSave) -> idempotency.Claim:
             None if change.salon_ids is None else [str(salon) for salon in change.salon_ids],
             save.points_code,
             save.multi_point_code,
+            save.rules,
         ),
     )
 
