@@ -10,13 +10,15 @@ from loyalty.types.v1 import types_pb2
 
 from services.chassis.outbox import OutboxEvent
 from services.points.domain.ids import AccountId, ChainId, MemberId, ProgramId
-from services.points.domain.ledger import Entry, PostingKind
+from services.points.domain.ledger import Account, Entry, PostingKind
 from services.points.domain.programs import Program
+from services.points.domain.tiers import Standing, Tier
 
 TOPIC = "loyalty.points.v1"
 
 ACCOUNT_OPENED = "account.opened"
 PROGRAM_CHANGED = "program.changed"
+TIER_CHANGED = "tier.changed"
 # The ledger check looks for one such event per posting.
 POSTED = {
     PostingKind.EARN: "points.earned",
@@ -113,6 +115,35 @@ def program_changed(program: Program) -> OutboxEvent:
         subject=str(program.id),
         payload=message.SerializeToString(),
         occurred_at=program.updated_at,
+    )
+
+
+def tier_changed(
+    account: Account, *, before: Tier, tier: Tier, standing: Standing, occurred_at: datetime
+) -> OutboxEvent:
+    """A member is on another level of the ladder from now on, up or down (T2, T6, T8)."""
+    message = pb.TierChanged(
+        chain_id=str(account.chain_id),
+        account_id=str(account.id),
+        member_id=str(account.member_id),
+        program_id=str(account.program_id),
+        tier_id=str(tier.id),
+        tier_name=tier.name,
+        threshold=tier.threshold,
+        multiplier=str(tier.multiplier),
+        tier_id_before=str(before.id),
+        risen=tier.threshold > before.threshold,
+        kept_until=_timestamp(standing.kept_until) if standing.kept_until else None,
+        occurred_at=_timestamp(occurred_at),
+    )
+    return OutboxEvent(
+        topic=TOPIC,
+        key=str(account.id),
+        type=TIER_CHANGED,
+        chain_id=account.chain_id,
+        subject=str(account.id),
+        payload=message.SerializeToString(),
+        occurred_at=occurred_at,
     )
 
 

@@ -24,6 +24,11 @@ POINTS_ADJUSTED_TOTAL = Counter(
     ["direction"],
     registry=REGISTRY,
 )
+POINTS_EXPIRED_TOTAL = Counter(
+    "loyalty_points_expired_total",
+    "Points that ended with their lots, posted by the sweep or by a write that came first",
+    registry=REGISTRY,
+)
 EARNS_TOTAL = Counter(
     "loyalty_earns_total",
     "Earns by outcome: counted, replayed, already_counted, refused, failed",

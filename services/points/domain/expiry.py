@@ -76,6 +76,16 @@ def overdue(open_lots: Sequence[Lot], *, now: datetime) -> tuple[Lot, ...]:
     return tuple(sorted(ended, key=lots.consumption_order))
 
 
+def next_end(open_lots: Sequence[Lot], *, now: datetime) -> datetime | None:
+    """When the next of them ends that has not ended yet; None: none will."""
+    ends = [
+        lot.expires_at
+        for lot in open_lots
+        if lot.expires_at is not None and lot.remaining > 0 and now < lot.expires_at
+    ]
+    return min(ends, default=None)
+
+
 def usable_balance(account: Account, open_lots: Sequence[Lot], *, now: datetime) -> int:
     """The balance as it is to be told: what has ended is gone, posted yet or not (D8)."""
     return account.balance - sum(lot.remaining for lot in overdue(open_lots, now=now))

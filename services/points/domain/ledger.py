@@ -326,7 +326,8 @@ def give_back(
     )
     fresh = _fresh_lot(account, points=undone.points, fact=fact)
     moves = lots.give_back(used, fresh=fresh, debt=account.debt, now=fact.occurred_at)
-    return _moved(account, posting, moves)
+    refilled = [lot for lot, _ in used if not lots.has_expired(lot, now=fact.occurred_at)]
+    return _moved(account, posting, moves, refilled=refilled)
 
 
 def take_back(
@@ -406,7 +407,9 @@ def _fresh_lot(account: Account, *, points: int, fact: Fact) -> Lot:
     )
 
 
-def _moved(account: Account, posting: Posting, moves: LotMoves) -> Movement:
+def _moved(
+    account: Account, posting: Posting, moves: LotMoves, *, refilled: Sequence[Lot] = ()
+) -> Movement:
     lifetime = account.lifetime_points
     if posting.kind in EARNED_KINDS:
         lifetime += posting.points
@@ -418,12 +421,14 @@ def _moved(account: Account, posting: Posting, moves: LotMoves) -> Movement:
         lifetime_points=lifetime,
         sequence=posting.sequence,
         updated_at=max(account.updated_at, posting.occurred_at),
-        expiry_due=_sooner(account.expiry_due, moves.opened),
+        expiry_due=_sooner(
+            account.expiry_due, [*(lot for lot in moves.opened if lot.remaining > 0), *refilled]
+        ),
     )
     return Movement(posting=posting, before=account, after=after, lots=moves)
 
 
-def _sooner(due: datetime | None, opened: Sequence[Lot]) -> datetime | None:
-    """The earliest end of what an account holds, new lots included."""
-    ends = [lot.expires_at for lot in opened if lot.expires_at is not None and lot.remaining > 0]
+def _sooner(due: datetime | None, filled: Sequence[Lot]) -> datetime | None:
+    """The earliest end of what an account holds, with the lots that points came into."""
+    ends = [lot.expires_at for lot in filled if lot.expires_at is not None]
     return min([*ends, *([due] if due else [])], default=None)

@@ -45,7 +45,7 @@ posting.reward_id, posting.sale_id, posting.reverses, posting.business_key, post
 posting.promotion_id, posting.change_id, posting.occurred_at, posting.recorded_at
 """
 
-_LOT_COLUMNS = """
+LOT_COLUMNS = """
 lot.chain_id, lot.id, lot.account_id, lot.posting_id, lot.points, lot.remaining, lot.expires_at,
 lot.policy, lot.salon_id, lot.earned_at
 """
@@ -137,14 +137,14 @@ JOIN account ON account.chain_id = posting.chain_id AND account.id = posting.acc
 
 # An open lot holds at least one point, so as many lots as points are enough.
 _OPEN_LOTS = f"""
-SELECT {_LOT_COLUMNS} FROM lot
+SELECT {LOT_COLUMNS} FROM lot
 WHERE chain_id = $1 AND account_id = $2 AND remaining > 0
 ORDER BY expires_at, earned_at, id
 LIMIT $3
 """  # noqa: S608
 
 _USED_LOTS = f"""
-SELECT {_LOT_COLUMNS}, lot_use.points AS used
+SELECT {LOT_COLUMNS}, lot_use.points AS used
 FROM lot_use
 JOIN lot ON lot.chain_id = lot_use.chain_id AND lot.id = lot_use.lot_id
 WHERE lot_use.chain_id = $1 AND lot_use.posting_id = $2
@@ -247,7 +247,7 @@ async def open_lots(
     The account must be locked: its lock covers them.
     """
     rows = await conn.fetch(_OPEN_LOTS, chain_id, account_id, points)
-    return [_lot(row) for row in rows]
+    return [lot_of(row) for row in rows]
 
 
 async def used_lots(
@@ -255,7 +255,7 @@ async def used_lots(
 ) -> list[tuple[Lot, int]]:
     """What a posting took, lot by lot."""
     rows = await conn.fetch(_USED_LOTS, chain_id, posting_id)
-    return [(_lot(row), row["used"]) for row in rows]
+    return [(lot_of(row), row["used"]) for row in rows]
 
 
 def _posting_columns(postings: Sequence[Posting]) -> tuple[list[object], ...]:
@@ -366,7 +366,8 @@ def posting_of(row: asyncpg.Record) -> Posting:
     )
 
 
-def _lot(row: asyncpg.Record) -> Lot:
+def lot_of(row: asyncpg.Record) -> Lot:
+    """A lot from a row with its columns."""
     return Lot(
         chain_id=ChainId(row["chain_id"]),
         id=LotId(row["id"]),
