@@ -130,7 +130,10 @@ class ApiError(Exception):
     def from_item(cls, refusal: refusal_pb2.Refusal, names: Mapping[str, str]) -> Self:
         """The refusal of one item of a batch call, its field by the caller's name for it."""
         code = refusal.code.upper()
-        if code not in REFUSALS:
+        if code == "INTERNAL":
+            # The service failed at this one item; it has logged why.
+            code = "INTERNAL_SERVER_ERROR"
+        elif code not in REFUSALS:
             log.error("refusal_without_words", refusal=refusal.code)
             code = "INVALID_VALUE"
         return cls.of(

@@ -39,7 +39,6 @@ class Limit:
 LIMITS: Final[Mapping[str, Limit]] = {
     # A whole salon joins from one address: its own wireless network.
     "join": Limit(times=40, per_seconds=600),
-    "code_request": Limit(times=5, per_seconds=900, fail_open=False),
     "code_request_network": Limit(times=60, per_seconds=900, fail_open=False),
     "code_verify": Limit(times=10, per_seconds=900, fail_open=False),
     "scan": Limit(times=30, per_seconds=60),

@@ -93,6 +93,14 @@ OWN_REFUSALS: Final[Mapping[str, Words]] = {
         en="Too many requests. Try again in {retry_after_seconds} s.",
         fr="Trop de demandes. Réessayez dans {retry_after_seconds} s.",
     ),
+    "CODE_SENT_ALREADY": Words(
+        status=429,
+        public="RATE_LIMITED",
+        en="A code was asked for just now. If one has come, type the newest; else ask again in "
+        "{retry_after_seconds} s.",
+        fr="Un code vient d’être demandé. S’il est arrivé, tapez le plus récent; sinon, "
+        "redemandez-en un dans {retry_after_seconds} s.",
+    ),
     "INTERNAL_SERVER_ERROR": Words(
         status=500,
         en="Something went wrong on our side. Try again; if it persists, tell us the request id.",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chassis.v1 import refusal_pb2
 
 from services.chassis import errors as chassis_errors
 from services.gateway.errors import REFUSALS, ApiError, category_of, describe
@@ -111,3 +112,9 @@ def test_errors_have_squares_categories(status: int, code: str, category: str) -
 
 def test_an_unknown_code_says_nothing_of_the_inside() -> None:
     assert ApiError.of("SOMETHING_ELSE").status == 500
+
+
+def test_an_item_that_a_service_failed_at_is_our_fault_and_one_to_repeat() -> None:
+    error = ApiError.from_item(refusal_pb2.Refusal(code="internal"), {})
+
+    assert (error.status, error.code) == (500, "INTERNAL_SERVER_ERROR")

@@ -21,6 +21,7 @@ from loyalty.types.v1.types_pb2 import CHANNEL_EMAIL
 from services.chassis.errors import RemoteRefusal
 from services.chassis.signing import Unsealable
 from services.gateway.auth import clear_cookie, set_cookie
+from services.gateway.errors import ApiError
 from services.gateway.member.door import MemberDep, PageRoute, Visit, VisitDep
 from services.gateway.web.forms import (
     NO_PROBLEMS,
@@ -76,16 +77,21 @@ async def send_code(visit: Visit, contact: Contact, *, next_path: str) -> Respon
     limits = visit.deps.limits
     network = limits.network_of(visit.request)
     await limits.check("code_request_network", visit.chain.id, network)
-    address = contact.phone or contact.email
-    await limits.check("code_request", visit.chain.id, address.lower())
-    answer = await visit.deps.clients.enrollment.RequestCode(
-        RequestCodeRequest(
-            chain_id=visit.chain.id,
-            phone=contact.phone,
-            email=contact.email,
-            language=language_value(visit.language),
-        )
+    request = RequestCodeRequest(
+        chain_id=visit.chain.id,
+        phone=contact.phone,
+        email=contact.email,
+        language=language_value(visit.language),
     )
+    try:
+        answer = await visit.deps.clients.enrollment.RequestCode(request)
+    except RemoteRefusal as refusal:
+        if refusal.code != "RATE_LIMITED":
+            raise
+        # Codes for one address are enrollment's to count: she waits for one that has left.
+        raise ApiError.of(
+            "CODE_SENT_ALREADY", retry_after_seconds=refusal.retry_after_seconds
+        ) from None
     response = visit.go("/code")
     step = CodeStep(
         challenge_id=answer.challenge_id,
