@@ -439,6 +439,13 @@ _REWARDS: Final[Mapping[str, Words]] = {
         en="This reward is being taken. Try again in a moment.",
         fr="Cette récompense est en cours de prise. Réessayez dans un instant.",
     ),
+    "REWARD_ON_SALE": Words(
+        status=409,
+        public="CONFLICT",
+        en="This reward is on a sale at the till. Finish that sale, or take the reward off it.",
+        fr="Cette récompense est sur une vente en cours à la caisse. Terminez cette vente, ou "
+        "retirez-en d’abord la récompense.",
+    ),
     "NOT_REDEEMED": Words(
         status=409,
         public="CONFLICT",

@@ -28,6 +28,7 @@ _IDS = frozenset(
         "definition_id",
         "offer_id",
         "redeemed_salon_id",
+        "sale_id",
     ]
 )
 
@@ -73,6 +74,8 @@ def decode(kept: bytes) -> Answer | Settling:
             reward_id=RewardId(UUID(settling["reward_id"])),
         )
     reward = {name: _typed(name, value) for name, value in values["reward"].items()}
+    # Answers that were kept before there were sales do not speak of one.
+    reward.setdefault("sale_id", None)
     return Answer(
         reward=Reward(**reward),
         balance=values["balance"],

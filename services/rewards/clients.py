@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import grpc
-from loyalty.points.v1.points_pb2 import DebitPointsRequest, Entry, ReturnPointsRequest
+from google.protobuf.message import Message
+from loyalty.points.v1.points_pb2 import (
+    ApplyRewardRequest,
+    DebitPointsRequest,
+    Entry,
+    GetSaleRequest,
+    RemoveRewardRequest,
+    ReturnPointsRequest,
+    RewardDiscount,
+)
 from loyalty.points.v1.points_pb2_grpc import PointsServiceStub
+from loyalty.types.v1.types_pb2 import Money
 
 from services.chassis.errors import RemoteRefusal, Unavailable
-from services.rewards.domain.ids import AccountId
+from services.rewards.domain.discounts import AmountOff, PercentOff
+from services.rewards.domain.ids import ChainId, RewardId, SaleId
+from services.rewards.domain.rewards import Reward
 from services.rewards.domain.settlements import Settlement
 from services.rewards.events import actor_message
+
+Answered = TypeVar("Answered")
 
 # Well below a settlement's lease: a call that was given up has ended there before another begins.
 CALL_SECONDS_MAX = 3.0
 # How points says that no points were ever taken for a reward.
 DEBIT_UNKNOWN = "debit_unknown"
+# How points says that it is too late: the reward was used with its sale.
+SALE_COUNTED = "sale_counted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,45 +48,69 @@ class Movement:
 
 
 class Points:
-    """Debits and returns the points of rewards. Both are repeatable by the reward's id.
+    """Debits and returns the points of rewards, and puts rewards on sales and takes them off.
 
-    Both raise `RemoteRefusal` when points said no and did nothing, and `Unavailable` when it is
-    not known whether anything was done.
+    All of it is repeatable by the reward's id. Each raises `RemoteRefusal` when points said no and
+    did nothing, and `Unavailable` when it is not known whether anything was done.
     """
 
     def __init__(self, stub: PointsServiceStub) -> None:
         self._stub = stub
 
-    async def debit(
-        self, settlement: Settlement, *, account_id: AccountId, points: int
-    ) -> Movement:
-        """Take the points of a reward from the account."""
+    async def debit(self, settlement: Settlement, reward: Reward) -> Movement:
+        """Take the points of a reward from its account; with a sale, its discount goes on that."""
         request = DebitPointsRequest(
             chain_id=str(settlement.chain_id),
-            account_id=str(account_id),
+            account_id=str(reward.account_id),
             reward_id=str(settlement.reward_id),
-            points=points,
-            salon_id="" if settlement.salon_id is None else str(settlement.salon_id),
+            points=reward.points,
+            salon_id=_text(settlement.salon_id),
             actor=actor_message(settlement.actor),
         )
-        try:
-            answer = await self._stub.DebitPoints(request, timeout=CALL_SECONDS_MAX)
-        except grpc.aio.AioRpcError as error:
-            raise _unknown(error) from error
+        if reward.sale_id is not None:
+            request.sale_id = str(reward.sale_id)
+            request.discount.CopyFrom(_discount(reward))
+        answer = await _ask(self._stub.DebitPoints, request)
         return _movement(answer.entry, answer.balance)
 
     async def give_back(self, settlement: Settlement) -> Movement:
-        """Return the points that were debited for a reward."""
+        """Return the points that were debited for a reward; it comes off its open sale."""
         request = ReturnPointsRequest(
             chain_id=str(settlement.chain_id),
             reward_id=str(settlement.reward_id),
             actor=actor_message(settlement.actor),
         )
-        try:
-            answer = await self._stub.ReturnPoints(request, timeout=CALL_SECONDS_MAX)
-        except grpc.aio.AioRpcError as error:
-            raise _unknown(error) from error
+        answer = await _ask(self._stub.ReturnPoints, request)
         return _movement(answer.entry, answer.balance)
+
+    async def apply(self, reward: Reward, sale_id: SaleId) -> None:
+        """Put an issued reward on an open sale."""
+        request = ApplyRewardRequest(
+            chain_id=str(reward.chain_id),
+            sale_id=str(sale_id),
+            reward_id=str(reward.id),
+            member_id=str(reward.member_id),
+            discount=_discount(reward),
+        )
+        await _ask(self._stub.ApplyReward, request)
+
+    async def remove(self, *, chain_id: ChainId, reward_id: RewardId, sale_id: SaleId) -> None:
+        """Take a reward off an open sale."""
+        request = RemoveRewardRequest(
+            chain_id=str(chain_id), sale_id=str(sale_id), reward_id=str(reward_id)
+        )
+        await _ask(self._stub.RemoveReward, request)
+
+    async def has_on_sale(self, *, chain_id: ChainId, reward_id: RewardId, sale_id: SaleId) -> bool:
+        """Whether a reward is on a sale; a sale that is not there has none."""
+        request = GetSaleRequest(chain_id=str(chain_id), sale_id=str(sale_id))
+        try:
+            answer = await _ask(self._stub.GetSale, request)
+        except RemoteRefusal as refusal:
+            if refusal.status is grpc.StatusCode.NOT_FOUND:
+                return False
+            raise Unavailable("points does not say what is on the sale") from refusal
+        return any(discount.reward_id == str(reward_id) for discount in answer.sale.discounts)
 
 
 def nothing_to_return(refusal: RemoteRefusal) -> bool:
@@ -76,9 +118,36 @@ def nothing_to_return(refusal: RemoteRefusal) -> bool:
     return refusal.code == DEBIT_UNKNOWN
 
 
+def used_with_its_sale(refusal: RemoteRefusal) -> bool:
+    """Whether points says that the reward's sale was counted, so that it stays on it."""
+    return refusal.code == SALE_COUNTED
+
+
+async def _ask(method: Callable[..., Awaitable[Answered]], request: Message) -> Answered:
+    try:
+        return await method(request, timeout=CALL_SECONDS_MAX)
+    except grpc.aio.AioRpcError as error:
+        raise Unavailable(
+            f"points answered {error.code().name}; what it did is not known"
+        ) from error
+
+
 def _movement(entry: Entry, balance: int) -> Movement:
     return Movement(balance=balance, member_id=entry.member_id, program_id=entry.program_id)
 
 
-def _unknown(error: grpc.aio.AioRpcError) -> Unavailable:
-    return Unavailable(f"points answered {error.code().name}; what it did is not known")
+def _discount(reward: Reward) -> RewardDiscount:
+    """What the reward takes off a sale, by the terms that it was taken with (SQ-49).
+
+    An offer's coupon says it in words only, so a sale's total stays.
+    """
+    match reward.discount:
+        case PercentOff() as percent:
+            return RewardDiscount(name=reward.name, percentage=percent.text)
+        case AmountOff(minor=minor, currency=currency):
+            return RewardDiscount(name=reward.name, amount=Money(amount=minor, currency=currency))
+    return RewardDiscount(name=reward.name, in_kind=True)
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Timed work of rewards: ends of coupons and countdowns, and takes and voids left half done."""
+"""Timed work of rewards: ends of coupons and countdowns, and whatever points left half done."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.chassis.errors import Unavailable
 from services.chassis.jobs import Job, JobHandler
 from services.chassis.postgres import Connection
 from services.rewards.domain.ids import ChainId, RewardId
-from services.rewards.usecases import coupons, settling, uses
+from services.rewards.usecases import coupons, sweeping, uses
 from services.rewards.usecases.deps import Deps
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,7 @@ def settle(deps: Deps) -> Callable[[], Awaitable[None]]:
     async def work() -> None:
         while True:
             try:
-                if await settling.settle_due(deps) == settling.BATCH_SIZE_MAX:
+                if await sweeping.settle_due(deps) == sweeping.BATCH_SIZE_MAX:
                     continue
             except Unavailable as error:
                 log.warning("settling_waits", fault=str(error))

@@ -30,6 +30,12 @@ REWARDS_VOIDED_TOTAL = Counter(
     ["points"],
     registry=REGISTRY,
 )
+REWARDS_ON_SALES_TOTAL = Counter(
+    "loyalty_rewards_on_sales_total",
+    "Rewards and sales, by what happened: applied, refused, removed, used, returned",
+    ["act"],
+    registry=REGISTRY,
+)
 COUPONS_EXPIRED_TOTAL = Counter(
     "loyalty_coupons_expired_total", "Coupons that reached their end unused", registry=REGISTRY
 )

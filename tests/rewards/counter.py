@@ -20,9 +20,9 @@ from services.points.usecases import copies
 from services.points.usecases.deps import Deps as PointsDeps
 from services.points.usecases.earn_queue import EarnQueue
 from services.rewards.clients import Movement, Points
-from services.rewards.domain.ids import AccountId
+from services.rewards.domain.rewards import Reward
 from services.rewards.domain.settlements import Settlement
-from services.rewards.usecases import settling
+from services.rewards.usecases import sweeping
 from tests.rewards.house import HOME_ZONE, House, new_id
 
 
@@ -35,12 +35,10 @@ class Line(Points):
         self.requests_lost = 0
         self.answers_lost = 0
 
-    async def debit(
-        self, settlement: Settlement, *, account_id: AccountId, points: int
-    ) -> Movement:
+    async def debit(self, settlement: Settlement, reward: Reward) -> Movement:
         """As the real one, over this line."""
         self._send()
-        movement = await super().debit(settlement, account_id=account_id, points=points)
+        movement = await super().debit(settlement, reward)
         return self._receive(movement)
 
     async def give_back(self, settlement: Settlement) -> Movement:
@@ -193,7 +191,7 @@ class Counter(House):
         await self.pool.execute(
             "UPDATE settlement SET leased_until = now() WHERE chain_id = $1", UUID(self.chain_id)
         )
-        while await settling.settle_due(self.deps):
+        while await sweeping.settle_due(self.deps):
             continue
 
     async def states(self) -> list[str]:

@@ -68,6 +68,7 @@ def reward(state: RewardState = RewardState.ISSUED, **changes: object) -> Reward
         expires_at=None,
         voided_at=None,
         points_returned=False,
+        sale_id=None,
         version=1,
     )
     return replace(made, **changes)  # type: ignore[arg-type]

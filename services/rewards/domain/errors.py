@@ -77,6 +77,12 @@ class RewardPending(Refusal):
     code = "reward_pending"
 
 
+class RewardOnSale(Refusal):
+    """The reward is on an open sale, `sale_id`: it is used with it, or taken off it first."""
+
+    code = "reward_on_sale"
+
+
 class NotRedeemed(Refusal):
     """The reward is not a used one, so there is nothing to end or to restore (LS-75)."""
 

@@ -3,6 +3,8 @@
 pending → issued ⇄ redeemed        a coupon starts at issued
             issued → voiding → voided
             issued → expired       coupons only
+
+An issued reward may be on an open sale (`sale_id`); it is then used when that sale is counted.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from services.rewards.domain.errors import (
     NotRedeemed,
     Refusal,
     RewardExpired,
+    RewardOnSale,
     RewardPending,
     RewardVoided,
 )
@@ -31,6 +34,7 @@ from services.rewards.domain.ids import (
     ProgramId,
     RewardEventId,
     RewardId,
+    SaleId,
     SalonId,
 )
 
@@ -75,6 +79,8 @@ class Reward:
     expires_at: datetime | None
     voided_at: datetime | None
     points_returned: bool
+    # The open sale that it is on, or the sale that it was used on.
+    sale_id: SaleId | None
     version: int
 
     def state_at(self, now: datetime) -> RewardState:
@@ -156,6 +162,36 @@ def why_not_usable(
             return RewardVoided(field="reward_id")
 
 
+def why_not_applicable(reward: Reward | None, *, sale_id: SaleId, now: datetime) -> Refusal | None:
+    """Why this reward cannot go on a sale, None when it can or is on it already (SQ-19, SQ-20)."""
+    refusal = why_not_usable(reward, member_id=None, now=now)
+    if refusal is None and reward is not None and reward.sale_id not in (None, sale_id):
+        return why_on_sale(reward)
+    return refusal
+
+
+def why_not_removable(reward: Reward | None) -> Refusal | None:
+    """Why this reward cannot come off its sale, None when it can or is on none."""
+    if reward is None:
+        return NotFound(field="reward_id")
+    match reward.state:
+        case RewardState.ISSUED | RewardState.EXPIRED:
+            return None
+        case RewardState.REDEEMED:
+            return _already_used(reward)
+        case RewardState.PENDING:
+            return RewardPending(field="reward_id")
+        case _:
+            return RewardVoided(field="reward_id")
+
+
+def why_on_sale(reward: Reward | None) -> Refusal | None:
+    """Why a reward that is usable otherwise is held back: the till has it on an open sale."""
+    if reward is None or reward.state is not RewardState.ISSUED or reward.sale_id is None:
+        return None
+    return RewardOnSale(field="reward_id", params={"sale_id": str(reward.sale_id)})
+
+
 def why_not_restorable(reward: Reward | None, *, now: datetime) -> Refusal | None:
     """Why this reward cannot go back to "gagnée", None when it can (LS-75)."""
     if reward is None:
@@ -171,6 +207,8 @@ def _already_used(reward: Reward) -> AlreadyUsed:
     params = _moment("redeemed_at", reward.redeemed_at)
     if reward.redeemed_salon_id is not None:
         params["salon_id"] = str(reward.redeemed_salon_id)
+    if reward.sale_id is not None:
+        params["sale_id"] = str(reward.sale_id)
     return AlreadyUsed(field="reward_id", params=params)
 
 

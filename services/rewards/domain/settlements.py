@@ -1,4 +1,4 @@
-"""Bringing points and reward to agree: the take, the void, and the undoing of a take.
+"""Bringing points and reward to agree: the take, the void, the undoing of a take, and sales.
 
 The points service is asked by the reward's id, which it knows as a key: asking again changes
 nothing. What is not known is repeated until it is known.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.rewards.domain.actors import Actor
-from services.rewards.domain.ids import ChainId, RewardId, SalonId
+from services.rewards.domain.ids import ChainId, RewardId, SalonId, SettlementId
 
 # Longer than the deadline of a call to points plus the time in which a cancelled one ends there,
 # so that a second asker never overlaps with the first.
@@ -30,12 +30,19 @@ class SettlementKind(StrEnum):
     VOID = "void"
     # Return the points of a take that came to nothing, if any were debited.
     UNDO = "undo"
+    # Put an issued reward on its open sale.
+    APPLY = "apply"
+    # Take it off again.
+    REMOVE = "remove"
+    # Take a voiding reward off its sale, then mark it voided; its points stay spent.
+    VOID_KEPT = "void_kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """One reward whose points are not known to agree with it, with who wanted what."""
 
+    id: SettlementId
     chain_id: ChainId
     reward_id: RewardId
     kind: SettlementKind

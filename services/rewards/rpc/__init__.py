@@ -26,6 +26,7 @@ STATUS: RefusalTable = {
     errors.RewardExpired: grpc.StatusCode.FAILED_PRECONDITION,
     errors.RewardVoided: grpc.StatusCode.FAILED_PRECONDITION,
     errors.RewardPending: grpc.StatusCode.ABORTED,
+    errors.RewardOnSale: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NotRedeemed: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NotThisDevice: grpc.StatusCode.PERMISSION_DENIED,
 }

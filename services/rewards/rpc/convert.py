@@ -62,6 +62,7 @@ def reward(found: Reward, *, now: datetime) -> pb.Reward:
         voided_at=_maybe(found.voided_at),
         points_returned=found.points_returned,
         version=found.version,
+        sale_id=_text(found.sale_id),
     )
 
 

@@ -13,11 +13,12 @@ from services.rewards.domain.ids import (
     MemberId,
     OfferId,
     RewardId,
+    SaleId,
     SalonId,
 )
 from services.rewards.domain.rewards import Reward
 from services.rewards.rpc import convert, parse
-from services.rewards.usecases import coupons, takes, uses, voids
+from services.rewards.usecases import coupons, placing, takes, uses, voids
 from services.rewards.usecases.deps import Deps, RequestKey
 
 
@@ -29,8 +30,12 @@ class WalletMethods:
     async def TakeReward(
         self, request: pb.TakeRewardRequest, context: Any
     ) -> pb.TakeRewardResponse:
-        """Repeatable by key. Refuses with not_found, definition_retired, insufficient_points."""
+        """Repeatable by key. Refuses with not_found, definition_retired, insufficient_points.
+
+        With a sale also with what points says of it: counted, unknown, another member's.
+        """
         salon_id = parse.maybe_id(request.salon_id, field="salon_id")
+        sale_id = parse.maybe_id(request.sale_id, field="sale_id")
         answer = await takes.take_reward(
             self._deps,
             takes.TakeReward(
@@ -42,6 +47,7 @@ class WalletMethods:
                     parse.an_id(request.definition_id, field="definition_id")
                 ),
                 salon_id=None if salon_id is None else SalonId(salon_id),
+                sale_id=None if sale_id is None else SaleId(sale_id),
                 actor=parse.actor(request.actor),
             ),
         )
@@ -64,7 +70,10 @@ class WalletMethods:
         )
 
     async def UseReward(self, request: pb.UseRewardRequest, context: Any) -> pb.UseRewardResponse:
-        """Exactly one of any number of calls wins; the others get already_used."""
+        """Exactly one of any number of calls wins; the others get already_used.
+
+        On an open sale only a till may use it; others get reward_on_sale.
+        """
         member_id = parse.maybe_id(request.member_id, field="member_id")
         salon_id = parse.maybe_id(request.salon_id, field="salon_id")
         used = await uses.use_reward(
@@ -129,6 +138,35 @@ class WalletMethods:
             ),
         )
         return pb.VoidRewardResponse(reward=self._reward(answer.reward), balance=answer.balance)
+
+    async def ApplyReward(
+        self, request: pb.ApplyRewardRequest, context: Any
+    ) -> pb.ApplyRewardResponse:
+        """Repeatable. Refuses with reward_on_sale, with what a use refuses, and as points does."""
+        placed = await placing.apply_reward(
+            self._deps,
+            placing.ApplyReward(
+                chain_id=ChainId(parse.an_id(request.chain_id, field="chain_id")),
+                reward_id=RewardId(parse.an_id(request.reward_id, field="reward_id")),
+                sale_id=SaleId(parse.an_id(request.sale_id, field="sale_id")),
+                actor=parse.actor(request.actor),
+            ),
+        )
+        return pb.ApplyRewardResponse(reward=self._reward(placed))
+
+    async def RemoveReward(
+        self, request: pb.RemoveRewardRequest, context: Any
+    ) -> pb.RemoveRewardResponse:
+        """Repeatable. Refuses with not_found, already_used, and sale_counted as points does."""
+        removed = await placing.remove_reward(
+            self._deps,
+            placing.RemoveReward(
+                chain_id=ChainId(parse.an_id(request.chain_id, field="chain_id")),
+                reward_id=RewardId(parse.an_id(request.reward_id, field="reward_id")),
+                actor=parse.actor(request.actor),
+            ),
+        )
+        return pb.RemoveRewardResponse(reward=self._reward(removed))
 
     def _reward(self, reward: Reward) -> pb.Reward:
         return convert.reward(reward, now=self._deps.clock.now(reward.chain_id))

@@ -15,6 +15,7 @@ from services.rewards.domain.ids import (
     OfferId,
     ProgramId,
     RewardId,
+    SaleId,
     SalonId,
 )
 from services.rewards.domain.rewards import Reward, RewardState
@@ -24,14 +25,15 @@ COLUMNS = """
     chain_id, id, member_id, account_id, program_id, definition_id, offer_id, name, description,
     exclusion, points, discount_kind, discount_percentage, discount_minor, discount_currency,
     state, created_at, updated_at, redeemed_at, display_until, used_by_session,
-    redeemed_salon_id, expires_at, voided_at, points_returned, version
+    redeemed_salon_id, expires_at, voided_at, points_returned, sale_id, version
 """
 _INSERT = """
     INSERT INTO reward (
         chain_id, id, member_id, account_id, program_id, definition_id, offer_id, name,
         description, exclusion, points, discount_kind, discount_percentage, discount_minor,
-        discount_currency, state, created_at, updated_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        discount_currency, state, created_at, updated_at, expires_at, sale_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+            $20)
 """
 _ONCE_PER_OFFER = """
     ON CONFLICT (chain_id, member_id, offer_id) WHERE offer_id IS NOT NULL DO NOTHING
@@ -41,6 +43,7 @@ _FIND = f"SELECT {COLUMNS} FROM reward WHERE chain_id = $1 AND id = $2"  # noqa:
 _FIND_COUPON = f"""
     SELECT {COLUMNS} FROM reward WHERE chain_id = $1 AND member_id = $2 AND offer_id = $3
 """  # noqa: S608
+_LOCK = "SELECT FROM reward WHERE chain_id = $1 AND id = $2 FOR UPDATE"
 _ISSUE = f"""
     UPDATE reward SET state = 'issued', updated_at = $3, version = version + 1
     WHERE chain_id = $1 AND id = $2 AND state = 'pending'
@@ -53,6 +56,7 @@ _USE = f"""
     WHERE chain_id = $1 AND id = $2 AND state = 'issued'
       AND (expires_at IS NULL OR expires_at > $3)
       AND ($7::uuid IS NULL OR member_id = $7)
+      AND (sale_id IS NULL OR $8::boolean)
     RETURNING {COLUMNS}
 """  # noqa: S608
 _END_DISPLAY = f"""
@@ -64,22 +68,38 @@ _END_DISPLAY = f"""
 _RESTORE = f"""
     UPDATE reward
     SET state = 'issued', redeemed_at = NULL, display_until = NULL, used_by_session = '',
-        redeemed_salon_id = NULL, updated_at = $3, version = version + 1
+        redeemed_salon_id = NULL, updated_at = $3, version = version + 1,
+        sale_id = CASE WHEN EXISTS (
+            SELECT FROM sale_fact AS fact
+            WHERE fact.chain_id = $1 AND fact.reward_id = $2 AND fact.sale_id = reward.sale_id
+              AND fact.kind = 'used') THEN NULL ELSE sale_id END
     WHERE chain_id = $1 AND id = $2 AND state = 'redeemed'
       AND (expires_at IS NULL OR expires_at > $3)
     RETURNING {COLUMNS}
 """  # noqa: S608
 _BEGIN_VOID = f"""
     UPDATE reward SET state = 'voiding', updated_at = $3, version = version + 1
-    WHERE chain_id = $1 AND id = $2 AND state = 'issued' AND points > 0
+    WHERE chain_id = $1 AND id = $2 AND state = 'issued'
+      AND (expires_at IS NULL OR expires_at > $3)
     RETURNING {COLUMNS}
 """  # noqa: S608
 _VOID = f"""
     UPDATE reward
-    SET state = 'voided', voided_at = $3, points_returned = $4, updated_at = $3,
+    SET state = 'voided', voided_at = $3, updated_at = $3, version = version + 1
+    WHERE chain_id = $1 AND id = $2 AND state = 'issued' AND sale_id IS NULL
+      AND (points = 0 OR $4::boolean) AND (expires_at IS NULL OR expires_at > $3)
+    RETURNING {COLUMNS}
+"""  # noqa: S608
+_END_VOID = f"""
+    UPDATE reward
+    SET state = 'voided', voided_at = $3, points_returned = $4, sale_id = NULL, updated_at = $3,
         version = version + 1
-    WHERE chain_id = $1 AND id = $2 AND state = $5 AND (points = 0 OR $6::boolean)
-      AND (expires_at IS NULL OR expires_at > $3)
+    WHERE chain_id = $1 AND id = $2 AND state = 'voiding'
+    RETURNING {COLUMNS}
+"""  # noqa: S608
+_CALL_OFF_VOID = f"""
+    UPDATE reward SET state = 'issued', updated_at = $3, version = version + 1
+    WHERE chain_id = $1 AND id = $2 AND state = 'voiding' AND sale_id IS NOT NULL
     RETURNING {COLUMNS}
 """  # noqa: S608
 _EXPIRE = f"""
@@ -143,10 +163,22 @@ async def use(
     session_id: str,
     now: datetime,
     display_until: datetime,
+    also_on_sale: bool,
 ) -> Reward | None:
-    """issued → redeemed; None for everyone but the one who wins (LS-38)."""
+    """issued → redeemed; None for everyone but the one who wins (LS-38).
+
+    One that is on a sale stays as it is unless `also_on_sale`.
+    """
     row = await conn.fetchrow(
-        _USE, chain_id, reward_id, now, display_until, session_id, salon_id, member_id
+        _USE,
+        chain_id,
+        reward_id,
+        now,
+        display_until,
+        session_id,
+        salon_id,
+        member_id,
+        also_on_sale,
     )
     return _reward(row)
 
@@ -168,35 +200,49 @@ async def end_display(
 async def restore(
     conn: Connection, *, chain_id: ChainId, reward_id: RewardId, now: datetime
 ) -> Reward | None:
-    """redeemed → issued; None when it was not redeemed or has expired since."""
+    """redeemed → issued; None when it was not redeemed or has expired since.
+
+    It stays on a sale that is still open as far as is known, and leaves one that was counted.
+    Locks it first: what points told meanwhile is seen by a statement that begins after that.
+    """
+    await conn.execute(_LOCK, chain_id, reward_id)
     return _reward(await conn.fetchrow(_RESTORE, chain_id, reward_id, now))
 
 
 async def begin_void(
     conn: Connection, *, chain_id: ChainId, reward_id: RewardId, now: datetime
 ) -> Reward | None:
-    """issued → voiding for a reward that cost points; None when it was not issued or is free."""
+    """issued → voiding; None when it was not issued or has expired."""
     return _reward(await conn.fetchrow(_BEGIN_VOID, chain_id, reward_id, now))
 
 
 async def void(
+    conn: Connection, *, chain_id: ChainId, reward_id: RewardId, only_free: bool, now: datetime
+) -> Reward | None:
+    """issued → voided without its points; None when it was not issued, has expired, is on a sale.
+
+    With `only_free` a reward that cost points stays as it is.
+    """
+    return _reward(await conn.fetchrow(_VOID, chain_id, reward_id, now, not only_free))
+
+
+async def end_void(
     conn: Connection,
     *,
     chain_id: ChainId,
     reward_id: RewardId,
-    since: RewardState,
     points_returned: bool,
-    only_free: bool,
     now: datetime,
 ) -> Reward | None:
-    """From `since` to voided; None when it was in another state or has expired.
+    """voiding → voided; None when it was not voiding."""
+    return _reward(await conn.fetchrow(_END_VOID, chain_id, reward_id, now, points_returned))
 
-    With `only_free` a reward that cost points stays as it is.
-    """
-    row = await conn.fetchrow(
-        _VOID, chain_id, reward_id, now, points_returned, since.value, not only_free
-    )
-    return _reward(row)
+
+async def call_off_void(
+    conn: Connection, *, chain_id: ChainId, reward_id: RewardId, now: datetime
+) -> Reward | None:
+    """voiding → issued for a reward that is on a sale; None when it was not voiding."""
+    return _reward(await conn.fetchrow(_CALL_OFF_VOID, chain_id, reward_id, now))
 
 
 async def expire(
@@ -224,6 +270,7 @@ def _values(reward: Reward) -> tuple[object, ...]:
         reward.created_at,
         reward.updated_at,
         reward.expires_at,
+        reward.sale_id,
     )
 
 
@@ -233,12 +280,13 @@ def _reward(row: asyncpg.Record | None) -> Reward | None:
 
 def reward_from(row: asyncpg.Record) -> Reward:
     """The reward in a row of `COLUMNS`."""
-    account_id, program_id, definition_id, offer_id, salon_id = (
+    account_id, program_id, definition_id, offer_id, salon_id, sale_id = (
         row["account_id"],
         row["program_id"],
         row["definition_id"],
         row["offer_id"],
         row["redeemed_salon_id"],
+        row["sale_id"],
     )
     return Reward(
         id=RewardId(row["id"]),
@@ -263,5 +311,6 @@ def reward_from(row: asyncpg.Record) -> Reward:
         expires_at=row["expires_at"],
         voided_at=row["voided_at"],
         points_returned=row["points_returned"],
+        sale_id=None if sale_id is None else SaleId(sale_id),
         version=row["version"],
     )

@@ -5,18 +5,32 @@ Leases are real time by the database's clock, so that replicas with other clocks
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
+from uuid import uuid4
 
 import asyncpg
 
 from services.chassis.postgres import Connection
 from services.rewards.domain.actors import Actor
-from services.rewards.domain.ids import ChainId, RewardId, SalonId
+from services.rewards.domain.ids import ChainId, RewardId, SalonId, SettlementId
 from services.rewards.domain.settlements import Settlement, SettlementKind
 from services.rewards.storage.columns import actor_from
 
 _COLUMNS = """
-    chain_id, reward_id, kind, request_key, salon_id, actor_kind, actor_id, attempts
+    id, chain_id, reward_id, kind, request_key, salon_id, actor_kind, actor_id, attempts
+"""
+_BEGIN = """
+    INSERT INTO settlement AS open (
+        chain_id, reward_id, kind, request_key, salon_id, actor_kind, actor_id, attempts,
+        leased_until, id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, 1, clock_timestamp() + make_interval(secs => $8), $9)
+    ON CONFLICT (chain_id, reward_id) DO UPDATE
+    SET kind = excluded.kind, request_key = excluded.request_key, salon_id = excluded.salon_id,
+        actor_kind = excluded.actor_kind, actor_id = excluded.actor_id, id = excluded.id,
+        attempts = open.attempts + 1, leased_until = excluded.leased_until
+    WHERE open.kind = ANY($10::text[]) AND open.leased_until <= clock_timestamp()
+    RETURNING id, chain_id, reward_id, kind, request_key, salon_id, actor_kind, actor_id, attempts
 """
 _LEASE = f"""
     UPDATE settlement
@@ -38,7 +52,7 @@ _LEASE_DUE = f"""
 """  # noqa: S608
 
 
-async def insert(
+async def begin(
     conn: Connection,
     *,
     chain_id: ChainId,
@@ -48,15 +62,15 @@ async def insert(
     salon_id: SalonId | None,
     actor: Actor,
     lease_seconds: float,
-) -> Settlement:
-    """Begin to bring points and reward to agree; the caller holds the first lease."""
-    await conn.execute(
-        """
-        INSERT INTO settlement (
-            chain_id, reward_id, kind, request_key, salon_id, actor_kind, actor_id, attempts,
-            leased_until)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 1, clock_timestamp() + make_interval(secs => $8))
-        """,
+    over: Collection[SettlementKind] = (),
+) -> Settlement | None:
+    """Begin to bring points and reward to agree; the caller holds the first lease.
+
+    A settlement of a kind in `over` that nobody is at is taken over, with its attempts. None when
+    another one is open. Locks the settlement, which comes before the reward.
+    """
+    row = await conn.fetchrow(
+        _BEGIN,
         chain_id,
         reward_id,
         kind.value,
@@ -65,16 +79,10 @@ async def insert(
         actor.kind.value,
         actor.id,
         lease_seconds,
+        uuid4(),
+        [other.value for other in over],
     )
-    return Settlement(
-        chain_id=chain_id,
-        reward_id=reward_id,
-        kind=kind,
-        request_key=request_key,
-        salon_id=salon_id,
-        actor=actor,
-        attempts=1,
-    )
+    return None if row is None else _settlement(row)
 
 
 async def lease(
@@ -96,10 +104,11 @@ async def lock_held(conn: Connection, settlement: Settlement) -> bool:
     held = await conn.fetchval(
         """
         SELECT true FROM settlement
-        WHERE chain_id = $1 AND reward_id = $2 AND attempts = $3 FOR UPDATE
+        WHERE chain_id = $1 AND reward_id = $2 AND id = $3 AND attempts = $4 FOR UPDATE
         """,
         settlement.chain_id,
         settlement.reward_id,
+        settlement.id,
         settlement.attempts,
     )
     return held is not None
@@ -109,11 +118,12 @@ async def put_off(conn: Connection, settlement: Settlement, *, retry_seconds: fl
     """Give the lease back and let the settlement rest for a while."""
     await conn.execute(
         """
-        UPDATE settlement SET leased_until = clock_timestamp() + make_interval(secs => $4)
-        WHERE chain_id = $1 AND reward_id = $2 AND attempts = $3
+        UPDATE settlement SET leased_until = clock_timestamp() + make_interval(secs => $5)
+        WHERE chain_id = $1 AND reward_id = $2 AND id = $3 AND attempts = $4
         """,
         settlement.chain_id,
         settlement.reward_id,
+        settlement.id,
         settlement.attempts,
         retry_seconds,
     )
@@ -140,9 +150,10 @@ async def turn_to_undo(
 async def close(conn: Connection, settlement: Settlement) -> None:
     """Points and reward agree."""
     await conn.execute(
-        "DELETE FROM settlement WHERE chain_id = $1 AND reward_id = $2",
+        "DELETE FROM settlement WHERE chain_id = $1 AND reward_id = $2 AND id = $3",
         settlement.chain_id,
         settlement.reward_id,
+        settlement.id,
     )
 
 
@@ -161,6 +172,7 @@ async def measure_open(conn: Connection) -> tuple[int, float]:
 def _settlement(row: asyncpg.Record) -> Settlement:
     salon_id = row["salon_id"]
     return Settlement(
+        id=SettlementId(row["id"]),
         chain_id=ChainId(row["chain_id"]),
         reward_id=RewardId(row["reward_id"]),
         kind=SettlementKind(row["kind"]),

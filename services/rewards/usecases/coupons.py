@@ -162,5 +162,6 @@ def _coupon(command: TakeOffer, offer: OfferTerms, *, now: datetime) -> Reward:
         expires_at=coupon_expires_at(offer),
         voided_at=None,
         points_returned=False,
+        sale_id=None,
         version=1,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -18,6 +19,11 @@ from services.rewards.storage import settlements
 # A caller waits this long for a twin of the same request; then it may ask again.
 TWIN_SECONDS_MAX = 4.0
 TWIN_POLL_SECONDS = 0.05
+
+
+class StillSettling(Exception):
+    """Somebody is at the same reward at this moment; nothing was written, begin again."""
+
 
 # Done, ours to settle, or somebody else's to settle.
 Begun: TypeAlias = Answer | Settlement | Settling
@@ -48,18 +54,20 @@ async def until_settled(
 ) -> Answer:
     """Begin, then settle what is ours to settle or wait for the twin that does.
 
-    `Unavailable` when the twin takes longer than four seconds.
+    `begin` may raise `StillSettling` to be asked again in a moment. `Unavailable` when the twin
+    takes longer than four seconds.
     """
     try:
         async with asyncio.timeout(TWIN_SECONDS_MAX) as waiting:
             while True:
-                begun = await begin()
-                if isinstance(begun, Answer):
-                    return begun
-                if isinstance(begun, Settlement):
-                    # Our own call to points has a deadline of its own.
-                    waiting.reschedule(None)
-                    return await settle(begun)
+                with contextlib.suppress(StillSettling):
+                    begun = await begin()
+                    if isinstance(begun, Answer):
+                        return begun
+                    if isinstance(begun, Settlement):
+                        # Our own call to points has a deadline of its own.
+                        waiting.reschedule(None)
+                        return await settle(begun)
                 await asyncio.sleep(TWIN_POLL_SECONDS)
     except TimeoutError:
         raise Unavailable("the same request is still on its way") from None

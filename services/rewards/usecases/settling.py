@@ -2,15 +2,12 @@
 
 Whoever holds a settlement's lease asks the points service by the reward's id, outside any
 transaction, and then writes down what became of it. An unknown outcome leaves everything as it
-is: the same question is asked again later, by the caller or by the job.
+is: the same question is asked again later, by the caller or by the sweep.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-
-import structlog
 
 from services.chassis import idempotency
 from services.chassis.errors import InvariantViolated, RemoteRefusal, Unavailable
@@ -18,56 +15,45 @@ from services.chassis.idempotency import Claim
 from services.chassis.postgres import Connection, in_transaction
 from services.rewards import answers
 from services.rewards.answers import Answer
-from services.rewards.clients import Movement, nothing_to_return
+from services.rewards.clients import Movement, nothing_to_return, used_with_its_sale
 from services.rewards.domain.errors import NotFound
-from services.rewards.domain.rewards import Reward, RewardEventKind, RewardState
+from services.rewards.domain.rewards import RewardEventKind, RewardState
 from services.rewards.domain.settlements import (
     LEASE_SECONDS,
     UNDO_AFTER_SECONDS,
     Settlement,
     SettlementKind,
-    retry_seconds,
 )
-from services.rewards.metrics import (
-    REWARDS_TAKEN_TOTAL,
-    REWARDS_VOIDED_TOTAL,
-    SETTLEMENTS_OLDEST_SECONDS,
-    SETTLEMENTS_OPEN,
-    SETTLEMENTS_TOTAL,
-)
+from services.rewards.metrics import REWARDS_TAKEN_TOTAL, REWARDS_VOIDED_TOTAL
 from services.rewards.storage import rewards as storage
 from services.rewards.storage import settlements
-from services.rewards.usecases import facts
+from services.rewards.usecases import facts, sale_facts
 from services.rewards.usecases.deps import Deps
-
-log = structlog.get_logger(__name__)
+from services.rewards.usecases.leases import find_reward, put_off
+from services.rewards.usecases.placing import leave_sale
 
 TAKE = "take_reward"
 VOID = "void_reward"
-# So many at once share the lease's time without being a load to the points service.
-BATCH_SIZE_MAX = 20
 
 
 async def settle_take(deps: Deps, settlement: Settlement) -> Answer:
     """Debit a pending reward's points, then issue it; the caller holds the lease.
 
-    Refuses with what points refuses (`insufficient_points`), or with NotFound when the account is
-    not the member's or of another program; then nothing is left of the take. `Unavailable` when
-    it is not known what points did: the job finds out.
+    Refuses with what points refuses (`insufficient_points`, a sale that it cannot go on), or with
+    NotFound when the account is not the member's or of another program; then nothing is left of
+    the take. `Unavailable` when it is not known what points did: the sweep finds out.
     """
-    reward = await _reward(deps, settlement)
+    reward = await find_reward(deps, settlement)
     if reward is None or reward.state is not RewardState.PENDING or reward.account_id is None:
         raise Unavailable("the take was finished by somebody else")
     try:
-        movement = await deps.points.debit(
-            settlement, account_id=reward.account_id, points=reward.points
-        )
+        movement = await deps.points.debit(settlement, reward)
     except RemoteRefusal:
         await _drop(deps, settlement, debited=False)
         REWARDS_TAKEN_TOTAL.labels("refused").inc()
         raise
     except Unavailable:
-        await _put_off(deps, settlement)
+        await put_off(deps, settlement)
         REWARDS_TAKEN_TOTAL.labels("unknown").inc()
         raise
     if (movement.member_id, movement.program_id) != (str(reward.member_id), str(reward.program_id)):
@@ -80,49 +66,31 @@ async def settle_take(deps: Deps, settlement: Settlement) -> Answer:
 
 
 async def settle_void(deps: Deps, settlement: Settlement) -> Answer:
-    """Return a voiding reward's points, then mark it voided; the caller holds the lease.
+    """Return a voiding reward's points where asked, take it off its sale, then mark it voided.
 
-    `Unavailable` when it is not known what points did: the job finds out. There is no way back to
-    issued, for somebody has been told that the reward is void.
+    The caller holds the lease. `Unavailable` when it is not known what points did: the sweep finds
+    out. There is no way back to issued, for somebody has been told that the reward is void; unless
+    it was on a sale that was counted first: then it is used, and points' refusal says so.
     """
+    reward = await find_reward(deps, settlement)
+    if reward is None or reward.state is not RewardState.VOIDING:
+        raise Unavailable("the void was finished by somebody else")
     try:
-        movement = await deps.points.give_back(settlement)
-    except Unavailable:
-        await _put_off(deps, settlement)
-        raise
+        if settlement.kind is SettlementKind.VOID:
+            balance = (await _give_back(deps, settlement)).balance
+        else:
+            balance = 0
+            if reward.sale_id is not None:
+                await leave_sale(deps, settlement, reward.sale_id)
     except RemoteRefusal as refusal:
-        await _put_off(deps, settlement)
-        raise InvariantViolated(f"points will not return a debit: {refusal.code}") from refusal
-    now = deps.clock.now(settlement.chain_id)
-
-    async def work(conn: Connection) -> Answer:
-        await settlements.close(conn, settlement)
-        reward = await storage.void(
-            conn,
-            chain_id=settlement.chain_id,
-            reward_id=settlement.reward_id,
-            since=RewardState.VOIDING,
-            points_returned=True,
-            only_free=False,
-            now=now,
-        )
-        if reward is None:
-            raise Unavailable("the void was finished by somebody else")
-        await facts.record(
-            conn,
-            reward,
-            kind=RewardEventKind.VOIDED,
-            salon_id=settlement.salon_id,
-            actor=settlement.actor,
-            now=now,
-        )
-        answer = Answer(reward=reward, balance=movement.balance)
-        claim = _claim(settlement, VOID)
-        await idempotency.store_answers(conn, [(claim, answers.encode(answer))])
-        return answer
-
-    answer = await in_transaction(deps.pool, work)
-    REWARDS_VOIDED_TOTAL.labels("returned").inc()
+        if reward.sale_id is not None and used_with_its_sale(refusal):
+            await _call_off_void(deps, settlement)
+            raise
+        await put_off(deps, settlement)
+        raise InvariantViolated(f"points will not undo a reward: {refusal.code}") from refusal
+    answer = await _end_void(deps, settlement, balance=balance)
+    kept = settlement.kind is SettlementKind.VOID_KEPT
+    REWARDS_VOIDED_TOTAL.labels("kept" if kept else "returned").inc()
     return answer
 
 
@@ -132,60 +100,16 @@ async def settle_undo(deps: Deps, settlement: Settlement) -> None:
         await deps.points.give_back(settlement)
     except RemoteRefusal as refusal:
         if not nothing_to_return(refusal):
-            await _put_off(deps, settlement)
+            await put_off(deps, settlement)
             raise
     except Unavailable:
-        await _put_off(deps, settlement)
+        await put_off(deps, settlement)
         raise
 
     async def work(conn: Connection) -> None:
         await settlements.close(conn, settlement)
 
     await in_transaction(deps.pool, work)
-
-
-async def settle_due(deps: Deps) -> int:
-    """Finish what was interrupted: every settlement that nobody is at; how many were tried."""
-
-    async def work(conn: Connection) -> list[Settlement]:
-        number, age = await settlements.measure_open(conn)
-        SETTLEMENTS_OPEN.set(number)
-        SETTLEMENTS_OLDEST_SECONDS.set(age)
-        if not number:
-            return []
-        return await settlements.lease_due(conn, limit=BATCH_SIZE_MAX, lease_seconds=LEASE_SECONDS)
-
-    due = await in_transaction(deps.pool, work)
-    await asyncio.gather(*(_settle(deps, settlement) for settlement in due))
-    return len(due)
-
-
-async def _settle(deps: Deps, settlement: Settlement) -> None:
-    outcome = "settled"
-    try:
-        match settlement.kind:
-            case SettlementKind.TAKE:
-                await settle_take(deps, settlement)
-            case SettlementKind.VOID:
-                await settle_void(deps, settlement)
-            case SettlementKind.UNDO:
-                await settle_undo(deps, settlement)
-    except Unavailable:
-        outcome = "unknown"
-    except (RemoteRefusal, NotFound):
-        outcome = "refused"
-    except InvariantViolated:
-        outcome = "refused"
-        log.exception("settlement_refused", reward_id=str(settlement.reward_id))
-    SETTLEMENTS_TOTAL.labels(settlement.kind.value, outcome).inc()
-    log.info(
-        "settlement_tried",
-        reward_id=str(settlement.reward_id),
-        chain_id=str(settlement.chain_id),
-        kind=settlement.kind.value,
-        attempts=settlement.attempts,
-        outcome=outcome,
-    )
 
 
 async def _issue(deps: Deps, settlement: Settlement, movement: Movement) -> Answer:
@@ -207,12 +131,73 @@ async def _issue(deps: Deps, settlement: Settlement, movement: Movement) -> Answ
             actor=settlement.actor,
             now=now,
         )
+        reward = await sale_facts.follow(conn, reward)
         answer = Answer(reward=reward, balance=movement.balance)
         claim = _claim(settlement, TAKE)
         await idempotency.store_answers(conn, [(claim, answers.encode(answer))])
         return answer
 
     return await in_transaction(deps.pool, work)
+
+
+async def _give_back(deps: Deps, settlement: Settlement) -> Movement:
+    try:
+        return await deps.points.give_back(settlement)
+    except Unavailable:
+        await put_off(deps, settlement)
+        raise
+
+
+async def _end_void(deps: Deps, settlement: Settlement, *, balance: int) -> Answer:
+    """voiding → voided with its event and its answer. Locks the settlement, then the reward."""
+    now = deps.clock.now(settlement.chain_id)
+
+    async def work(conn: Connection) -> Answer:
+        await settlements.close(conn, settlement)
+        reward = await storage.end_void(
+            conn,
+            chain_id=settlement.chain_id,
+            reward_id=settlement.reward_id,
+            points_returned=settlement.kind is SettlementKind.VOID,
+            now=now,
+        )
+        if reward is None:
+            raise Unavailable("the void was finished by somebody else")
+        await facts.record(
+            conn,
+            reward,
+            kind=RewardEventKind.VOIDED,
+            salon_id=settlement.salon_id,
+            actor=settlement.actor,
+            now=now,
+        )
+        answer = Answer(reward=reward, balance=balance)
+        claim = _claim(settlement, VOID)
+        await idempotency.store_answers(conn, [(claim, answers.encode(answer))])
+        return answer
+
+    return await in_transaction(deps.pool, work)
+
+
+async def _call_off_void(deps: Deps, settlement: Settlement) -> None:
+    """The reward's sale was counted before the void: it is used, or will be once that is told.
+
+    The request leaves no key. Locks the settlement, then the reward.
+    """
+    now = deps.clock.now(settlement.chain_id)
+
+    async def work(conn: Connection) -> None:
+        if not await settlements.lock_held(conn, settlement):
+            raise Unavailable("the void was taken on by somebody else")
+        reward = await storage.call_off_void(
+            conn, chain_id=settlement.chain_id, reward_id=settlement.reward_id, now=now
+        )
+        if reward is not None:
+            await sale_facts.follow(conn, reward)
+        await idempotency.release(conn, [_claim(settlement, VOID)])
+        await settlements.close(conn, settlement)
+
+    await in_transaction(deps.pool, work)
 
 
 async def _drop(deps: Deps, settlement: Settlement, *, debited: bool) -> None:
@@ -241,27 +226,9 @@ async def _drop(deps: Deps, settlement: Settlement, *, debited: bool) -> None:
 
     undo = await in_transaction(deps.pool, work)
     if undo is not None:
-        # Not known is put off: the job returns the points.
+        # Not known is put off: the sweep returns the points.
         with contextlib.suppress(Unavailable):
             await settle_undo(deps, undo)
-
-
-async def _put_off(deps: Deps, settlement: Settlement) -> None:
-    async def work(conn: Connection) -> None:
-        await settlements.put_off(
-            conn, settlement, retry_seconds=retry_seconds(settlement.attempts)
-        )
-
-    await in_transaction(deps.pool, work)
-
-
-async def _reward(deps: Deps, settlement: Settlement) -> Reward | None:
-    async def work(conn: Connection) -> Reward | None:
-        return await storage.find(
-            conn, chain_id=settlement.chain_id, reward_id=settlement.reward_id
-        )
-
-    return await in_transaction(deps.pool, work)
 
 
 def _claim(settlement: Settlement, operation: str) -> Claim:

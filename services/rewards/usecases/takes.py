@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from services.chassis import idempotency
+from services.chassis.errors import InvariantViolated
 from services.chassis.postgres import Connection, in_transaction
 from services.rewards import answers
 from services.rewards.answers import Answer, Settling
@@ -19,6 +20,7 @@ from services.rewards.domain.ids import (
     DefinitionId,
     MemberId,
     RewardId,
+    SaleId,
     SalonId,
 )
 from services.rewards.domain.rewards import Reward, RewardState
@@ -40,6 +42,8 @@ class TakeReward:
     member_id: MemberId
     definition_id: DefinitionId
     salon_id: SalonId | None
+    # The open sale on which it is used at once.
+    sale_id: SaleId | None
     actor: Actor
 
 
@@ -48,11 +52,13 @@ async def take_reward(deps: Deps, command: TakeReward) -> Answer:
 
     Repeatable: the same key returns the first answer, and finds the same reward while its points
     are still being debited. The terms are frozen into the reward; later edits do not reach it.
+    With a sale the discount goes on it together with the debit (SQ-20).
 
     Refuses with:
       - NotFound: no such definition, or the account is not hers or of another program.
       - DefinitionRetired: the definition was deleted before the take.
-      - what points refuses: `insufficient_points`.
+      - what points refuses: `insufficient_points`, or a sale that is counted, unknown, or another
+        member's.
     `Unavailable` when points is out of reach; the take is then finished or undone by itself.
     """
 
@@ -82,7 +88,7 @@ async def _begin(deps: Deps, conn: Connection, command: TakeReward) -> Begun:
     await storage.insert_pending(conn, reward)
     placeholder = Settling(chain_id=reward.chain_id, reward_id=reward.id)
     await idempotency.store_answers(conn, [(claim, answers.encode(placeholder))])
-    return await settlements.insert(
+    settlement = await settlements.begin(
         conn,
         chain_id=command.chain_id,
         reward_id=reward.id,
@@ -92,6 +98,9 @@ async def _begin(deps: Deps, conn: Connection, command: TakeReward) -> Begun:
         actor=command.actor,
         lease_seconds=LEASE_SECONDS,
     )
+    if settlement is None:
+        raise InvariantViolated("a new reward is being settled already")
+    return settlement
 
 
 def _pending(command: TakeReward, definition: RewardDefinition, *, now: datetime) -> Reward:
@@ -119,5 +128,6 @@ def _pending(command: TakeReward, definition: RewardDefinition, *, now: datetime
         expires_at=None,
         voided_at=None,
         points_returned=False,
+        sale_id=command.sale_id,
         version=1,
     )

@@ -11,7 +11,7 @@ from services.chassis.idempotency import New, Replay
 from services.chassis.postgres import Connection, in_transaction
 from services.rewards import answers
 from services.rewards.answers import Answer
-from services.rewards.domain.actors import Actor
+from services.rewards.domain.actors import Actor, ActorKind
 from services.rewards.domain.errors import NotFound, NotRedeemed, NotThisDevice, Refusal
 from services.rewards.domain.ids import ChainId, MemberId, RewardId, SalonId
 from services.rewards.domain.rewards import (
@@ -21,6 +21,7 @@ from services.rewards.domain.rewards import (
     RewardState,
     why_not_restorable,
     why_not_usable,
+    why_on_sale,
 )
 from services.rewards.metrics import REWARDS_RESTORED_TOTAL, REWARDS_USED_TOTAL
 from services.rewards.storage import rewards as storage
@@ -67,6 +68,7 @@ async def use_reward(deps: Deps, command: UseReward) -> Reward:
       - NotFound: there is none, or it is another member's.
       - AlreadyUsed: with when and where.
       - RewardExpired, RewardVoided, RewardPending.
+      - RewardOnSale: it is on an open sale, and who asks is not the till (an API key).
     """
     now = deps.clock.now(command.chain_id)
     claim = command.request.claim(chain_id=command.chain_id, operation=USE)
@@ -203,12 +205,12 @@ async def _use(conn: Connection, command: UseReward, *, now: datetime) -> Reward
         session_id=command.session_id,
         now=now,
         display_until=display_until,
+        also_on_sale=command.actor.kind is ActorKind.API_KEY,
     )
     if used is None:
         present = await storage.find(conn, chain_id=command.chain_id, reward_id=command.reward_id)
-        raise why_not_usable(present, member_id=command.member_id, now=now) or Unavailable(
-            "it changed just now"
-        )
+        refusal = why_not_usable(present, member_id=command.member_id, now=now)
+        raise refusal or why_on_sale(present) or Unavailable("it changed just now")
     await facts.record(
         conn,
         used,
