@@ -129,13 +129,11 @@ ROWS: dict[str, list[Panel]] = {
             },
         ),
         Panel(
-            title="Earns written together, half and 99 %",
+            title="Items done together, 99 %, and items that wait",
             queries={
-                "half": "histogram_quantile(0.5, "
-                "sum by (le) (rate(loyalty_earn_batch_items_bucket[5m])))",
-                "99 %": "histogram_quantile(0.99, "
-                "sum by (le) (rate(loyalty_earn_batch_items_bucket[5m])))",
-                "waiting": "sum(loyalty_earn_queue_items)",
+                "{{queue}}": "histogram_quantile(0.99, "
+                "sum by (le, queue) (rate(loyalty_gathered_items_bucket[5m])))",
+                "{{queue}} waiting": "sum by (queue) (loyalty_gathering_items)",
             },
         ),
     ],

@@ -60,6 +60,33 @@ def _metadata(given: Any) -> tuple[tuple[str, str], ...]:
     return (*(given or ()), (REQUEST_ID_KEY, request_id))
 
 
+class PeerFailed(Exception):
+    """One item of a batch came to nothing in the peer, by a fault of its own."""
+
+
+_STATUS_OF_NUMBER = {status.value[0]: status for status in grpc.StatusCode}
+
+
+def item_refused(refusal: refusal_pb2.Refusal) -> Exception:
+    """What a call of its own would have raised for one item of a batch."""
+    status = _STATUS_OF_NUMBER.get(refusal.status, grpc.StatusCode.UNKNOWN)
+    if refusal.code == "unavailable" and status is grpc.StatusCode.UNAVAILABLE:
+        return Unavailable("the peer could not do one of several")
+    if status is grpc.StatusCode.INTERNAL:
+        return PeerFailed(refusal.code)
+    return _refused(refusal, status)
+
+
+def _refused(refusal: refusal_pb2.Refusal, status: grpc.StatusCode) -> RemoteRefusal:
+    return RemoteRefusal(
+        code=refusal.code,
+        status=status,
+        field=refusal.field,
+        params=dict(refusal.params),
+        retry_after_seconds=refusal.retry_after_seconds,
+    )
+
+
 def _raise(method: str, error: grpc.aio.AioRpcError) -> NoReturn:
     """Turn gRPC's error into ours."""
     status = error.code()
@@ -70,13 +97,7 @@ def _raise(method: str, error: grpc.aio.AioRpcError) -> NoReturn:
                 refusal = refusal_pb2.Refusal.FromString(value)
             except DecodeError:
                 break
-            raise RemoteRefusal(
-                code=refusal.code,
-                status=status,
-                field=refusal.field,
-                params=dict(refusal.params),
-                retry_after_seconds=refusal.retry_after_seconds,
-            ) from None
+            raise _refused(refusal, status) from None
     if status in _AWAY:
         raise Unavailable(f"{method}: {status.name}") from error
     raise error

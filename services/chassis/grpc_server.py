@@ -99,6 +99,25 @@ def answer(error: Exception, refusals: RefusalTable) -> Answer:
     return Answer(status=grpc.StatusCode.INTERNAL, details="internal")
 
 
+def item_refusal(method: str, error: Exception, refusals: RefusalTable) -> refusal_pb2.Refusal:
+    """What one item of a batch is told of its exception, and by which status; faults are logged."""
+    told = answer(error, refusals)
+    refusal = told.refusal or refusal_pb2.Refusal(code=told.details)
+    if told.refusal is None:
+        _log_fault(method, error, told.status)
+    # A status of Python's grpc is its name with its number.
+    refusal.status = told.status.value[0]
+    return refusal
+
+
+def _log_fault(method: str, error: Exception, status: grpc.StatusCode) -> None:
+    if status is grpc.StatusCode.INTERNAL:
+        broken = isinstance(error, InvariantViolated)
+        log.error("invariant_violated" if broken else "rpc_failed", method=method, exc_info=error)
+    else:
+        log.warning("rpc_unavailable", method=method, fault=type(error).__name__)
+
+
 def _offered_request_id(call: grpc.aio.ServicerContext[Any, Any]) -> str | None:
     for key, value in cast("Sequence[tuple[str, str]]", call.invocation_metadata() or ()):
         if key == REQUEST_ID_KEY:
@@ -199,11 +218,7 @@ async def _abort(
         log.info("rpc_refused", method=method, refusal=told.refusal.code, status=told.status.name)
         trailing: Sequence[tuple[str, bytes]] = ((REFUSAL_KEY, told.refusal.SerializeToString()),)
         await call_context.abort(told.status, told.details, trailing)
-    if told.status is grpc.StatusCode.INTERNAL:
-        broken = isinstance(error, InvariantViolated)
-        log.error("invariant_violated" if broken else "rpc_failed", method=method, exc_info=error)
-    else:
-        log.warning("rpc_unavailable", method=method, fault=type(error).__name__)
+    _log_fault(method, error, told.status)
     await call_context.abort(told.status, told.details)
 
 

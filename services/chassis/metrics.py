@@ -85,3 +85,16 @@ EVENT_LOOP_LAG_SECONDS = Gauge(
     "How late the process's event loop came back from its last short sleep",
     registry=REGISTRY,
 )
+GATHERED_ITEMS = Histogram(
+    "loyalty_gathered_items",
+    "Items that were done in one call or transaction, by queue",
+    ["queue"],
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+    registry=REGISTRY,
+)
+GATHERING_ITEMS = Gauge(
+    "loyalty_gathering_items",
+    "Items that wait for the next call or transaction, by queue",
+    ["queue"],
+    registry=REGISTRY,
+)

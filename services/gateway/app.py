@@ -34,7 +34,7 @@ from services.gateway.clients import Clients
 from services.gateway.countdown import Countdowns
 from services.gateway.deps import Chains, Deps, Salons
 from services.gateway.errors import ApiError
-from services.gateway.gathering import EarnGathering
+from services.gateway.gathering import Gathered
 from services.gateway.limits import Limits
 from services.gateway.live import LiveHub
 from services.gateway.middleware import BodyLimit, RequestEnvelope, SameSite
@@ -72,7 +72,7 @@ def open_deps(settings: Settings, redis: Redis, clock: Clock) -> Deps:
     return Deps(
         settings=settings,
         clients=clients,
-        earns=EarnGathering(clients.points),
+        gathered=Gathered.over(clients),
         authenticator=Authenticator(clients, live),
         limits=Limits(
             redis,

@@ -22,7 +22,7 @@ from services.chassis.errors import RemoteRefusal
 from services.chassis.signing import Sealer, Signer
 from services.gateway.clients import Clients
 from services.gateway.countdown import Countdowns
-from services.gateway.gathering import EarnGathering
+from services.gateway.gathering import Gathered
 from services.gateway.limits import Limits
 from services.gateway.live import LiveHub
 from services.gateway.settings import Settings
@@ -118,7 +118,7 @@ class Deps:
 
     settings: Settings
     clients: Clients
-    earns: EarnGathering
+    gathered: Gathered
     authenticator: Authenticator
     limits: Limits
     live: LiveHub

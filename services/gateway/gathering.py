@@ -1,117 +1,120 @@
-"""Earns of tills that arrive together go to points in one call; one that arrives alone waits for
-nobody.
+"""What tills ask all day travels together: while calls are in flight the next requests gather.
 
-While calls are in flight the next arrivals gather in a bounded queue, and the next call takes them
-all, at most 256. There is no timer. Each earn keeps its own key, answer and refusal.
+One that arrives alone waits for nobody. Each keeps its own key, answer and refusal.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self, TypeAlias
 
-import grpc
-import structlog
-from loyalty.points.v1.points_pb2 import EarnItem, EarnOutcome, EarnPointsRequest
-from loyalty.points.v1.points_pb2_grpc import PointsServiceStub
+from loyalty.enrollment.v1.enrollment_pb2 import FindMembersRequest, Member
+from loyalty.points.v1.points_pb2 import (
+    Account,
+    EarnItem,
+    EarnOutcome,
+    EarnPointsRequest,
+    GetAccountsRequest,
+)
 
-from services.chassis import context
-from services.chassis.errors import Unavailable
+from services.chassis.gathering import Gathering
 from services.chassis.grpc_client import DEADLINE_SECONDS
-from services.gateway import metrics
+from services.gateway.clients import Clients
 from services.gateway.errors import ApiError
 
-log = structlog.get_logger(__name__)
-
-# As many as points takes in one call.
-CALL_ITEMS_MAX: Final = 256
-# Two keep points busy while the next ones gather; more would only be smaller.
-IN_FLIGHT_MAX: Final = 2
+# As many as points and enrollment answer in one call.
+READS_MAX: Final = 200
 # Some hundred milliseconds of work: whoever comes later is better told to come again.
 QUEUE_ITEMS_MAX: Final = 2048
 
+# Chain and id.
+Name: TypeAlias = tuple[str, str]
+
+
+def _overloaded() -> ApiError:
+    return ApiError.of("OVERLOADED", retry_after_seconds=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Waiting:
-    item: EarnItem
-    answer: asyncio.Future[EarnOutcome]
-    request_id: str
+class Gathered:
+    """The ways of this process on which requests travel together.
+
+    Each refuses with OVERLOADED when too many wait, and raises what a call of its own would.
+    """
+
+    earns: Gathering[EarnItem, EarnOutcome]
+    # None: there is none under this id in this chain.
+    accounts: Gathering[Name, Account | None]
+    members: Gathering[Name, Member | None]
+
+    @classmethod
+    def over(cls, clients: Clients, *, queue_items_max: int = QUEUE_ITEMS_MAX) -> Self:
+        """The ways to these services."""
+
+        async def count(items: Sequence[EarnItem], seconds: float) -> list[EarnOutcome]:
+            answer = await clients.points.EarnPoints(
+                EarnPointsRequest(items=items), timeout=seconds
+            )
+            return list(answer.outcomes)
+
+        async def accounts_of(chain_id: str, ids: list[str], seconds: float) -> list[Account]:
+            request = GetAccountsRequest(chain_id=chain_id, account_ids=ids)
+            return list((await clients.points.GetAccounts(request, timeout=seconds)).accounts)
+
+        async def members_of(chain_id: str, ids: list[str], seconds: float) -> list[Member]:
+            request = FindMembersRequest(chain_id=chain_id, member_ids=ids)
+            return list((await clients.enrollment.FindMembers(request, timeout=seconds)).members)
+
+        async def accounts(names: Sequence[Name], seconds: float) -> list[Account | None]:
+            calls = [accounts_of(*wanted, seconds) for wanted in _by_chain(names)]
+            found = {
+                (account.chain_id, account.id): account
+                for some in await asyncio.gather(*calls)
+                for account in some
+            }
+            return [found.get(name) for name in names]
+
+        async def members(names: Sequence[Name], seconds: float) -> list[Member | None]:
+            calls = [members_of(*wanted, seconds) for wanted in _by_chain(names)]
+            found = {
+                (member.chain_id, member.id): member
+                for some in await asyncio.gather(*calls)
+                for member in some
+            }
+            return [found.get(name) for name in names]
+
+        return cls(
+            earns=Gathering(
+                "earns",
+                count,
+                full=_overloaded,
+                seconds_max=DEADLINE_SECONDS,
+                queue_items_max=queue_items_max,
+            ),
+            accounts=Gathering(
+                "accounts",
+                accounts,
+                full=_overloaded,
+                seconds_max=DEADLINE_SECONDS,
+                call_items_max=READS_MAX,
+                queue_items_max=queue_items_max,
+            ),
+            members=Gathering(
+                "members",
+                members,
+                full=_overloaded,
+                seconds_max=DEADLINE_SECONDS,
+                call_items_max=READS_MAX,
+                queue_items_max=queue_items_max,
+            ),
+        )
 
 
-class EarnGathering:
-    """The way of tills' earns from this process to points."""
-
-    def __init__(
-        self, points: PointsServiceStub, *, queue_items_max: int = QUEUE_ITEMS_MAX
-    ) -> None:
-        self._points = points
-        self._queue_items_max = queue_items_max
-        self._waiting: deque[_Waiting] = deque()
-        self._calls: set[asyncio.Task[None]] = set()
-
-    async def count(self, item: EarnItem) -> EarnOutcome:
-        """What became of one earn; others may travel with it.
-
-        Refuses with OVERLOADED when too many wait. Raises what a call of its own would raise,
-        `Unavailable` also when no answer came in time. A caller that gives up is not waited for.
-        """
-        if len(self._waiting) >= self._queue_items_max:
-            raise ApiError.of("OVERLOADED", retry_after_seconds=1)
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[EarnOutcome] = loop.create_future()
-        self._waiting.append(_Waiting(item=item, answer=answer, request_id=context.request_id()))
-        if len(self._calls) < IN_FLIGHT_MAX:
-            call = loop.create_task(self._send(), name="earns to points")
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
-        try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                return await answer
-        except TimeoutError:
-            raise Unavailable("points did not answer in time") from None
-
-    async def _send(self) -> None:
-        while self._waiting:
-            batch: list[_Waiting] = []
-            while self._waiting and len(batch) < CALL_ITEMS_MAX:
-                waiting = self._waiting.popleft()
-                # Whoever has given up is not served before those who still wait.
-                if not waiting.answer.done():
-                    batch.append(waiting)
-            if batch:
-                metrics.GATHERED_EARNS.observe(len(batch))
-                await self._serve(batch)
-
-    async def _serve(self, batch: Sequence[_Waiting]) -> None:
-        request = EarnPointsRequest(items=[waiting.item for waiting in batch])
-        # A call for several requests belongs to none of them.
-        request_id = batch[0].request_id if len(batch) == 1 else context.new_request_id()
-        try:
-            with context.bind(request_id=request_id):
-                answered = await self._points.EarnPoints(request)
-            for waiting, outcome in zip(batch, answered.outcomes, strict=True):
-                if not waiting.answer.done():
-                    waiting.answer.set_result(outcome)
-        except grpc.aio.AioRpcError as error:
-            if len(batch) == 1:
-                _fail(batch, error)
-                return
-            # One of them is poison. Alone it harms only itself; keys make the others safe.
-            log.warning("gathered_earns_split", items=len(batch), status=error.code().name)
-            for waiting in batch:
-                await self._serve([waiting])
-        except Exception as error:
-            _fail(batch, error)
-        except BaseException:
-            for waiting in batch:
-                waiting.answer.cancel()
-            raise
-
-
-def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
-    for waiting in batch:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(error)
+def _by_chain(names: Sequence[Name]) -> list[tuple[str, list[str]]]:
+    """Each chain with its different ids."""
+    chains: dict[str, dict[str, None]] = {}
+    for chain_id, wanted in names:
+        chains.setdefault(chain_id, {})[wanted] = None
+    return [(chain_id, list(ids)) for chain_id, ids in chains.items()]

@@ -22,9 +22,3 @@ HTTP_IN_FLIGHT = Gauge(
 LIVE_SCREENS = Gauge(
     "loyalty_live_screens", "Open streams of live news in this process", registry=REGISTRY
 )
-GATHERED_EARNS = Histogram(
-    "loyalty_gathered_earns",
-    "Earns of tills that went to points in one call",
-    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
-    registry=REGISTRY,
-)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
 from services.chassis.metrics import REGISTRY
 
@@ -37,15 +37,6 @@ EARNS_TOTAL = Counter(
 )
 EARN_REFUSALS_TOTAL = Counter(
     "loyalty_earn_refusals_total", "Refused earns by refusal code", ["reason"], registry=REGISTRY
-)
-EARN_BATCH_ITEMS = Histogram(
-    "loyalty_earn_batch_items",
-    "Earns that were written in one transaction",
-    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
-    registry=REGISTRY,
-)
-EARN_QUEUE_ITEMS = Gauge(
-    "loyalty_earn_queue_items", "Earns that wait for their transaction", registry=REGISTRY
 )
 CODE_FAILURES_TOTAL = Counter(
     "loyalty_code_failures_total",

@@ -403,7 +403,7 @@ async def test_a_full_queue_refuses_and_loses_nothing(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RESOURCE_EXHAUSTED with a time to come back; what was taken in is counted."""
-    monkeypatch.setattr(house.queue, "_queue_items_max", 20)
+    monkeypatch.setattr(house.queue._gathering, "_queue_items_max", 20)
     requests = [house.earn_all([house.item() for _ in range(10)]) for _ in range(12)]
     answers = await asyncio.gather(*requests, return_exceptions=True)
     counted = [answer for answer in answers if isinstance(answer, list)]

@@ -344,7 +344,7 @@ async def accumulate(caller: LoyaltyWriter, account_id: str, body: Accumulate) -
     )
     if wanted.occurred_at is not None:
         item.occurred_at.CopyFrom(_timestamp(wanted.occurred_at))
-    outcome = await caller.deps.earns.count(item)
+    outcome = await caller.deps.gathered.earns.one(item)
     if outcome.WhichOneof("outcome") == "refusal":
         raise ApiError.from_item(
             outcome.refusal,

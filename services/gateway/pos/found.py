@@ -23,13 +23,14 @@ async def program_of(caller: Caller, program_id: str, *, field: str = "") -> poi
 
 async def account_of(caller: Caller, account_id: str, *, field: str = "") -> points_pb2.Account:
     """A member's account."""
+    name = (caller.chain_id, known_id(account_id, field=field))
     with api_fields({"account_id": field}):
-        answer = await caller.deps.clients.points.GetAccount(
-            points_pb2.GetAccountRequest(
-                chain_id=caller.chain_id, account_id=known_id(account_id, field=field)
-            )
-        )
-    return answer.account
+        account = await caller.deps.gathered.accounts.one(name)
+        if account is not None:
+            return account
+        # Asked for alone, it is refused in the words of its own call.
+        request = points_pb2.GetAccountRequest(chain_id=name[0], account_id=name[1])
+        return (await caller.deps.clients.points.GetAccount(request)).account
 
 
 async def reward_of(caller: Caller, reward_id: str) -> rewards_pb2.Reward:
@@ -43,8 +44,11 @@ async def reward_of(caller: Caller, reward_id: str) -> rewards_pb2.Reward:
 
 async def member_of(caller: Caller, member_id: str, *, field: str = "") -> Member:
     """A member of the chain."""
+    name = (caller.chain_id, known_id(member_id, field=field))
     with api_fields({"member_id": field}):
-        answer = await caller.deps.clients.enrollment.GetMember(
-            GetMemberRequest(chain_id=caller.chain_id, member_id=known_id(member_id, field=field))
-        )
-    return answer.member
+        member = await caller.deps.gathered.members.one(name)
+        if member is not None:
+            return member
+        # A merged member is answered by the living one, an unknown one refused.
+        request = GetMemberRequest(chain_id=name[0], member_id=name[1])
+        return (await caller.deps.clients.enrollment.GetMember(request)).member

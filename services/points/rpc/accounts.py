@@ -37,6 +37,17 @@ class AccountsServicer(Door):
         )
         return pb.GetAccountResponse(account=writing.account(account))
 
+    async def GetAccounts(
+        self, request: pb.GetAccountsRequest, context: Context
+    ) -> pb.GetAccountsResponse:
+        """See `usecases.accounts.get_accounts`."""
+        found = await accounts.get_accounts(
+            self._deps,
+            chain_id=reading.chain_id(request.chain_id),
+            account_ids=reading.filter_ids(request.account_ids, AccountId) or [],
+        )
+        return pb.GetAccountsResponse(accounts=[writing.account(each) for each in found])
+
     async def SearchAccounts(
         self, request: pb.SearchAccountsRequest, context: Context
     ) -> pb.SearchAccountsResponse:

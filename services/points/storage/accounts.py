@@ -140,6 +140,18 @@ async def account(conn: Connection, chain_id: ChainId, account_id: AccountId) ->
     return _account(row) if row else None
 
 
+async def accounts_by_id(
+    conn: Connection, *, chain_id: ChainId, account_ids: Sequence[AccountId]
+) -> list[Account]:
+    """Those of the accounts that the chain has, as they stand, in any order."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM account WHERE chain_id = $1 AND id = ANY($2::uuid[])",  # noqa: S608
+        chain_id,
+        account_ids,
+    )
+    return [_account(row) for row in rows]
+
+
 async def search(
     conn: Connection,
     *,

@@ -25,6 +25,7 @@ from services.points.usecases.deps import Deps
 PAGE_LIMIT_MAX = 200
 PAGE_LIMIT_DEFAULT = 30
 SEARCHED_MEMBERS_MAX = 200
+NAMED_ACCOUNTS_MAX = 200
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Digest of chain and filters, opening time in microseconds, account.
@@ -100,6 +101,21 @@ async def get_account(deps: Deps, *, chain_id: ChainId, account_id: AccountId) -
     if account is None:
         raise AccountUnknown
     return account
+
+
+async def get_accounts(
+    deps: Deps, *, chain_id: ChainId, account_ids: Sequence[AccountId]
+) -> list[Account]:
+    """Several accounts in the order asked for; unknown ones are left out.
+
+    Refuses with NumberOutOfRange.
+    """
+    if not 1 <= len(account_ids) <= NAMED_ACCOUNTS_MAX:
+        raise NumberOutOfRange(field="account_ids", minimum=1, maximum=NAMED_ACCOUNTS_MAX)
+    async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
+        found = await account_rows.accounts_by_id(conn, chain_id=chain_id, account_ids=account_ids)
+    by_id = {account.id: account for account in found}
+    return [by_id[wanted] for wanted in dict.fromkeys(account_ids) if wanted in by_id]
 
 
 async def search_accounts(

@@ -29,7 +29,6 @@ class Arrival:
     earn: Earn
     claim: Claim
     barred: RateLimited | CodesUnavailable | None = None
-    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

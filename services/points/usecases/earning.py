@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.chassis import context
 from services.chassis.errors import KeyReused, RateLimited
 from services.points import metrics
 from services.points.domain import earning
@@ -62,7 +61,7 @@ async def _admitted(deps: Deps, earn: Earn | Refusal) -> Arrival:
     if isinstance(earn.origin, TypedCode):
         kinds = [CodeKind.POINTS] + ([CodeKind.MULTI_POINT] if earn.origin.points > 1 else [])
         barred = await code_guard.reserve(deps, kinds, _guesser(earn))
-    return Arrival(earn=earn, claim=claim, barred=barred, request_id=context.request_id())
+    return Arrival(earn=earn, claim=claim, barred=barred)
 
 
 def _guesser(earn: Earn) -> Guesser:

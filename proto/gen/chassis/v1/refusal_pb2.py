@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63hassis/v1/refusal.proto\x12\nchassis.v1\"\xa3\x01\n\x07Refusal\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12/\n\x06params\x18\x03 \x03(\x0b\x32\x1f.chassis.v1.Refusal.ParamsEntry\x12\x1b\n\x13retry_after_seconds\x18\x04 \x01(\x05\x1a-\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63hassis/v1/refusal.proto\x12\nchassis.v1\"\xb3\x01\n\x07Refusal\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12/\n\x06params\x18\x03 \x03(\x0b\x32\x1f.chassis.v1.Refusal.ParamsEntry\x12\x1b\n\x13retry_after_seconds\x18\x04 \x01(\x05\x12\x0e\n\x06status\x18\x05 \x01(\x05\x1a-\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFUSAL_PARAMSENTRY']._loaded_options = None
   _globals['_REFUSAL_PARAMSENTRY']._serialized_options = b'8\001'
   _globals['_REFUSAL']._serialized_start=41
-  _globals['_REFUSAL']._serialized_end=204
-  _globals['_REFUSAL_PARAMSENTRY']._serialized_start=159
-  _globals['_REFUSAL_PARAMSENTRY']._serialized_end=204
+  _globals['_REFUSAL']._serialized_end=220
+  _globals['_REFUSAL_PARAMSENTRY']._serialized_start=175
+  _globals['_REFUSAL_PARAMSENTRY']._serialized_end=220
 # @@protoc_insertion_point(module_scope)

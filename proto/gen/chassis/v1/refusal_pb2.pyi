@@ -21,7 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 @_typing.final
 class Refusal(_message.Message):
     """Why a service would not do what was asked, told so that the caller can tell a person.
-    Travels in the trailing metadata `refusal-bin` of a call that ended with a status other than OK.
+    Travels in the trailing metadata `refusal-bin` of a call that ended with a status other than OK,
+    or beside the answers of a batch. There "unavailable" and "internal" stand for faults.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -50,12 +51,15 @@ class Refusal(_message.Message):
     FIELD_FIELD_NUMBER: _builtins.int
     PARAMS_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Stable, upper or lower snake case; callers choose their words by it."""
     field: _builtins.str
     """The request field that is at fault; empty when none is."""
     retry_after_seconds: _builtins.int
     """When it is worth asking again; 0 when waiting changes nothing."""
+    status: _builtins.int
+    """Of one item of a batch: the gRPC status with which a call of its own would have ended."""
     @_builtins.property
     def params(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the words need: limits, amounts, dates. Never personal data."""
@@ -67,10 +71,11 @@ class Refusal(_message.Message):
         field: _builtins.str = ...,
         params: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         retry_after_seconds: _builtins.int = ...,
+        status: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "field", b"field", "params", b"params", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "field", b"field", "params", b"params", "retry_after_seconds", b"retry_after_seconds", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
