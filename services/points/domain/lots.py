@@ -80,6 +80,15 @@ def spend(lots: Sequence[Lot], *, posting_id: PostingId, points: int) -> LotMove
     return LotMoves(uses=_uses(posting_id, taken))
 
 
+def after(lots: Sequence[Lot], uses: Sequence[LotUse]) -> list[Lot]:
+    """The lots that are still open once these uses have been taken out of them."""
+    used: dict[LotId, int] = {}
+    for use in uses:
+        used[use.lot_id] = used.get(use.lot_id, 0) + use.points
+    left = [replace(lot, remaining=lot.remaining - used.get(lot.id, 0)) for lot in lots]
+    return [lot for lot in left if lot.remaining > 0]
+
+
 def give_back(used: Sequence[tuple[Lot, int]], *, fresh: Lot, debt: int, now: datetime) -> LotMoves:
     """Points of a debit that is undone go back into the very lots that they came from.
 

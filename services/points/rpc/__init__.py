@@ -41,6 +41,7 @@ def register(deps: Deps, queue: EarnQueue) -> Callable[[grpc.aio.Server], None]:
     """What puts the servicer on a server."""
 
     def put(server: grpc.aio.Server) -> None:
-        points_pb2_grpc.add_PointsServiceServicer_to_server(PointsServicer(deps, queue), server)
+        servicer = PointsServicer(deps, queue, STATUS)
+        points_pb2_grpc.add_PointsServiceServicer_to_server(servicer, server)
 
     return put

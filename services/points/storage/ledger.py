@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -143,6 +143,18 @@ ORDER BY expires_at, earned_at, id
 LIMIT $3
 """  # noqa: S608
 
+_OPEN_LOTS_OF_MANY = f"""
+SELECT {_LOT_COLUMNS}
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS wanted (chain_id, account_id, points)
+CROSS JOIN LATERAL (
+    SELECT {_LOT_COLUMNS} FROM lot
+    WHERE lot.chain_id = wanted.chain_id AND lot.account_id = wanted.account_id
+      AND lot.remaining > 0
+    ORDER BY lot.expires_at, lot.earned_at, lot.id
+    LIMIT wanted.points
+) AS lot
+"""  # noqa: S608
+
 _USED_LOTS = f"""
 SELECT {LOT_COLUMNS}, lot_use.points AS used
 FROM lot_use
@@ -248,6 +260,24 @@ async def open_lots(
     """
     rows = await conn.fetch(_OPEN_LOTS, chain_id, account_id, points)
     return [lot_of(row) for row in rows]
+
+
+async def open_lots_of_many(
+    conn: Connection, wanted: Mapping[tuple[ChainId, AccountId], int]
+) -> dict[tuple[ChainId, AccountId], list[Lot]]:
+    """The same for many locked accounts, each with the points that it may have to pay."""
+    found: dict[tuple[ChainId, AccountId], list[Lot]] = {name: [] for name in wanted}
+    if not wanted:
+        return found
+    rows = await conn.fetch(
+        _OPEN_LOTS_OF_MANY,
+        [name[0] for name in wanted],
+        [name[1] for name in wanted],
+        list(wanted.values()),
+    )
+    for lot in map(_lot, rows):
+        found[lot.chain_id, lot.account_id].append(lot)
+    return found
 
 
 async def used_lots(

@@ -84,7 +84,7 @@ async def _debit(deps: Deps, conn: Connection, debit: Debit) -> tuple[Entry, boo
         open_lots=await ledger_rows.open_lots(
             conn, debit.chain_id, account.id, points=debit.points
         ),
-        fact=_fact(deps, debit, key),
+        fact=fact_of(deps, debit, key),
     )
     await ledger_rows.write(conn, [movement])
     await outbox.append(conn, [events.points_posted(movement.entry)])
@@ -121,7 +121,7 @@ async def _return(deps: Deps, conn: Connection, wanted: Return) -> tuple[Entry, 
         account,
         undone=undone.posting,
         used=await ledger_rows.used_lots(conn, wanted.chain_id, undone.posting.id),
-        fact=_fact(deps, wanted, key),
+        fact=fact_of(deps, wanted, key),
     )
     await ledger_rows.write(conn, [movement])
     await outbox.append(conn, [events.points_posted(movement.entry)])
@@ -133,7 +133,8 @@ async def _entry_of(conn: Connection, chain_id: ChainId, key: str) -> Entry | No
     return found.get((chain_id, key))
 
 
-def _fact(deps: Deps, asked: Debit | Return, key: str) -> Fact:
+def fact_of(deps: Deps, asked: Debit | Return, key: str) -> Fact:
+    """What the posting of a debit or return says beside its points."""
     return Fact(
         posting_id=PostingId(deps.new_id()),
         lot_id=LotId(deps.new_id()),

@@ -1706,6 +1706,76 @@ class DebitPointsResponse(_message.Message):
 Global___DebitPointsResponse: _TypeAlias = DebitPointsResponse  # noqa: Y015
 
 @_typing.final
+class DebitPointsBatchRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___DebitPointsRequest]:
+        """1 to 256."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___DebitPointsRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DebitPointsBatchRequest: _TypeAlias = DebitPointsBatchRequest  # noqa: Y015
+
+@_typing.final
+class DebitPointsBatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___DebitOutcome]:
+        """In the order of the items."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___DebitOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DebitPointsBatchResponse: _TypeAlias = DebitPointsBatchResponse  # noqa: Y015
+
+@_typing.final
+class DebitOutcome(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEBITED_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def debited(self) -> Global___DebitPointsResponse: ...
+    @_builtins.property
+    def refusal(self) -> _refusal_pb2.Refusal: ...
+    def __init__(
+        self,
+        *,
+        debited: Global___DebitPointsResponse | None = ...,
+        refusal: _refusal_pb2.Refusal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["debited", b"debited", "outcome", b"outcome", "refusal", b"refusal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["debited", b"debited", "outcome", b"outcome", "refusal", b"refusal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["debited", "refusal"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___DebitOutcome: _TypeAlias = DebitOutcome  # noqa: Y015
+
+@_typing.final
 class RewardDiscount(_message.Message):
     """What a reward takes off a sale."""
 

@@ -89,6 +89,11 @@ class PointsServiceStub:
                 request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.DebitPointsRequest.SerializeToString,
                 response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.DebitPointsResponse.FromString,
                 _registered_method=True)
+        self.DebitPointsBatch = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/DebitPointsBatch',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.DebitPointsBatchRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.DebitPointsBatchResponse.FromString,
+                _registered_method=True)
         self.ReturnPoints = channel.unary_unary(
                 '/loyalty.points.v1.PointsService/ReturnPoints',
                 request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.ReturnPointsRequest.SerializeToString,
@@ -270,6 +275,13 @@ class PointsServiceServicer:
 
     def DebitPoints(self, request, context):
         """The take of a reward: the reward's id is the key. Repeatable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DebitPointsBatch(self, request, context):
+        """Many takes in one transaction, each with its own answer or refusal; none of them with a sale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -475,6 +487,11 @@ def add_PointsServiceServicer_to_server(servicer, server):
                     servicer.DebitPoints,
                     request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.DebitPointsRequest.FromString,
                     response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.DebitPointsResponse.SerializeToString,
+            ),
+            'DebitPointsBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.DebitPointsBatch,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.DebitPointsBatchRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.DebitPointsBatchResponse.SerializeToString,
             ),
             'ReturnPoints': grpc.unary_unary_rpc_method_handler(
                     servicer.ReturnPoints,
@@ -879,6 +896,33 @@ class PointsService:
             '/loyalty.points.v1.PointsService/DebitPoints',
             loyalty_dot_points_dot_v1_dot_points__pb2.DebitPointsRequest.SerializeToString,
             loyalty_dot_points_dot_v1_dot_points__pb2.DebitPointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DebitPointsBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/DebitPointsBatch',
+            loyalty_dot_points_dot_v1_dot_points__pb2.DebitPointsBatchRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.DebitPointsBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

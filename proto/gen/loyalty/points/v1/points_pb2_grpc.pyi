@@ -36,6 +36,8 @@ class PointsServiceStub:
     """By hand with a reason (LS-72, LS-73, SQ-30)."""
     DebitPoints: _aio.UnaryUnaryMultiCallable[_points_pb2.DebitPointsRequest, _points_pb2.DebitPointsResponse]
     """The take of a reward: the reward's id is the key. Repeatable."""
+    DebitPointsBatch: _aio.UnaryUnaryMultiCallable[_points_pb2.DebitPointsBatchRequest, _points_pb2.DebitPointsBatchResponse]
+    """Many takes in one transaction, each with its own answer or refusal; none of them with a sale."""
     ReturnPoints: _aio.UnaryUnaryMultiCallable[_points_pb2.ReturnPointsRequest, _points_pb2.ReturnPointsResponse]
     """Undoes the debit of a reward that is deleted or voided (D35), and takes its discount off an open
     sale. Repeatable.
@@ -166,6 +168,14 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_points_pb2.DebitPointsRequest, _abc.Awaitable[_points_pb2.DebitPointsResponse]],
     ) -> _abc.Awaitable[_points_pb2.DebitPointsResponse]:
         """The take of a reward: the reward's id is the key. Repeatable."""
+
+    @_abc_1.abstractmethod
+    def DebitPointsBatch(
+        self,
+        request: _points_pb2.DebitPointsBatchRequest,
+        context: _aio.ServicerContext[_points_pb2.DebitPointsBatchRequest, _abc.Awaitable[_points_pb2.DebitPointsBatchResponse]],
+    ) -> _abc.Awaitable[_points_pb2.DebitPointsBatchResponse]:
+        """Many takes in one transaction, each with its own answer or refusal; none of them with a sale."""
 
     @_abc_1.abstractmethod
     def ReturnPoints(

@@ -59,6 +59,11 @@ class RewardsServiceStub:
                 request_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.TakeRewardRequest.SerializeToString,
                 response_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.TakeRewardResponse.FromString,
                 _registered_method=True)
+        self.TakeRewardBatch = channel.unary_unary(
+                '/loyalty.rewards.v1.RewardsService/TakeRewardBatch',
+                request_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.TakeRewardBatchRequest.SerializeToString,
+                response_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.TakeRewardBatchResponse.FromString,
+                _registered_method=True)
         self.TakeOffer = channel.unary_unary(
                 '/loyalty.rewards.v1.RewardsService/TakeOffer',
                 request_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.TakeOfferRequest.SerializeToString,
@@ -68,6 +73,11 @@ class RewardsServiceStub:
                 '/loyalty.rewards.v1.RewardsService/UseReward',
                 request_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.UseRewardRequest.SerializeToString,
                 response_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.UseRewardResponse.FromString,
+                _registered_method=True)
+        self.UseRewardBatch = channel.unary_unary(
+                '/loyalty.rewards.v1.RewardsService/UseRewardBatch',
+                request_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.UseRewardBatchRequest.SerializeToString,
+                response_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.UseRewardBatchResponse.FromString,
                 _registered_method=True)
         self.EndDisplay = channel.unary_unary(
                 '/loyalty.rewards.v1.RewardsService/EndDisplay',
@@ -158,6 +168,13 @@ class RewardsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TakeRewardBatch(self, request, context):
+        """Many takes of many members, each as if it had come alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TakeOffer(self, request, context):
         """Puts an offer into the wallet as a coupon; once a member and offer (LS-53).
         """
@@ -167,6 +184,13 @@ class RewardsServiceServicer:
 
     def UseReward(self, request, context):
         """"Utiliser", the second tap: exactly one of any number of calls wins (LS-36, LS-38).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UseRewardBatch(self, request, context):
+        """Many uses, each as if it had come alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -268,6 +292,11 @@ def add_RewardsServiceServicer_to_server(servicer, server):
                     request_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.TakeRewardRequest.FromString,
                     response_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.TakeRewardResponse.SerializeToString,
             ),
+            'TakeRewardBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeRewardBatch,
+                    request_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.TakeRewardBatchRequest.FromString,
+                    response_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.TakeRewardBatchResponse.SerializeToString,
+            ),
             'TakeOffer': grpc.unary_unary_rpc_method_handler(
                     servicer.TakeOffer,
                     request_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.TakeOfferRequest.FromString,
@@ -277,6 +306,11 @@ def add_RewardsServiceServicer_to_server(servicer, server):
                     servicer.UseReward,
                     request_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.UseRewardRequest.FromString,
                     response_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.UseRewardResponse.SerializeToString,
+            ),
+            'UseRewardBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.UseRewardBatch,
+                    request_deserializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.UseRewardBatchRequest.FromString,
+                    response_serializer=loyalty_dot_rewards_dot_v1_dot_rewards__pb2.UseRewardBatchResponse.SerializeToString,
             ),
             'EndDisplay': grpc.unary_unary_rpc_method_handler(
                     servicer.EndDisplay,
@@ -475,6 +509,33 @@ class RewardsService:
             _registered_method=True)
 
     @staticmethod
+    def TakeRewardBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.rewards.v1.RewardsService/TakeRewardBatch',
+            loyalty_dot_rewards_dot_v1_dot_rewards__pb2.TakeRewardBatchRequest.SerializeToString,
+            loyalty_dot_rewards_dot_v1_dot_rewards__pb2.TakeRewardBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def TakeOffer(request,
             target,
             options=(),
@@ -518,6 +579,33 @@ class RewardsService:
             '/loyalty.rewards.v1.RewardsService/UseReward',
             loyalty_dot_rewards_dot_v1_dot_rewards__pb2.UseRewardRequest.SerializeToString,
             loyalty_dot_rewards_dot_v1_dot_rewards__pb2.UseRewardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UseRewardBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.rewards.v1.RewardsService/UseRewardBatch',
+            loyalty_dot_rewards_dot_v1_dot_rewards__pb2.UseRewardBatchRequest.SerializeToString,
+            loyalty_dot_rewards_dot_v1_dot_rewards__pb2.UseRewardBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,10 +24,14 @@ class RewardsServiceStub:
     """"Prendre": points leave now (LS-33). Repeatable by key.
     Refuses with insufficient_points, definition_retired, not_verified is the gateway's.
     """
+    TakeRewardBatch: _aio.UnaryUnaryMultiCallable[_rewards_pb2.TakeRewardBatchRequest, _rewards_pb2.TakeRewardBatchResponse]
+    """Many takes of many members, each as if it had come alone."""
     TakeOffer: _aio.UnaryUnaryMultiCallable[_rewards_pb2.TakeOfferRequest, _rewards_pb2.TakeOfferResponse]
     """Puts an offer into the wallet as a coupon; once a member and offer (LS-53)."""
     UseReward: _aio.UnaryUnaryMultiCallable[_rewards_pb2.UseRewardRequest, _rewards_pb2.UseRewardResponse]
     """"Utiliser", the second tap: exactly one of any number of calls wins (LS-36, LS-38)."""
+    UseRewardBatch: _aio.UnaryUnaryMultiCallable[_rewards_pb2.UseRewardBatchRequest, _rewards_pb2.UseRewardBatchResponse]
+    """Many uses, each as if it had come alone."""
     EndDisplay: _aio.UnaryUnaryMultiCallable[_rewards_pb2.EndDisplayRequest, _rewards_pb2.EndDisplayResponse]
     """"Retour": ends the display window everywhere (LS-37). Repeatable."""
     RestoreReward: _aio.UnaryUnaryMultiCallable[_rewards_pb2.RestoreRewardRequest, _rewards_pb2.RestoreRewardResponse]
@@ -90,6 +94,14 @@ class RewardsServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def TakeRewardBatch(
+        self,
+        request: _rewards_pb2.TakeRewardBatchRequest,
+        context: _aio.ServicerContext[_rewards_pb2.TakeRewardBatchRequest, _abc.Awaitable[_rewards_pb2.TakeRewardBatchResponse]],
+    ) -> _abc.Awaitable[_rewards_pb2.TakeRewardBatchResponse]:
+        """Many takes of many members, each as if it had come alone."""
+
+    @_abc_1.abstractmethod
     def TakeOffer(
         self,
         request: _rewards_pb2.TakeOfferRequest,
@@ -104,6 +116,14 @@ class RewardsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_rewards_pb2.UseRewardRequest, _abc.Awaitable[_rewards_pb2.UseRewardResponse]],
     ) -> _abc.Awaitable[_rewards_pb2.UseRewardResponse]:
         """"Utiliser", the second tap: exactly one of any number of calls wins (LS-36, LS-38)."""
+
+    @_abc_1.abstractmethod
+    def UseRewardBatch(
+        self,
+        request: _rewards_pb2.UseRewardBatchRequest,
+        context: _aio.ServicerContext[_rewards_pb2.UseRewardBatchRequest, _abc.Awaitable[_rewards_pb2.UseRewardBatchResponse]],
+    ) -> _abc.Awaitable[_rewards_pb2.UseRewardBatchResponse]:
+        """Many uses, each as if it had come alone."""
 
     @_abc_1.abstractmethod
     def EndDisplay(
