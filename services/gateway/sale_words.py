@@ -137,4 +137,40 @@ SALE_REFUSALS: Final[Mapping[str, Words]] = {
         fr="Les points n’expirent jamais, ou après {minimum} à {maximum} mois : écrivez P3M "
         "pour trois.",
     ),
+    "CATALOG_OBJECT_UNKNOWN": Words(
+        status=404,
+        public="NOT_FOUND",
+        en="The catalog has no such object: {id}.",
+        fr="Le catalogue n’a pas cet objet : {id}.",
+    ),
+    "CATALOG_OBJECT_REPEATED": Words(
+        status=400,
+        public="INVALID_VALUE",
+        en="The object {id} stands twice in this request.",
+        fr="L’objet {id} figure deux fois dans cette demande.",
+    ),
+    "CATALOG_TYPE_INVALID": Words(
+        status=400,
+        public="INVALID_ENUM_VALUE",
+        en="An object is an ITEM, an ITEM_VARIATION or a CATEGORY, and stays what it is.",
+        fr="Un objet est un ITEM, un ITEM_VARIATION ou une CATEGORY, et le reste.",
+    ),
+    "CATALOG_FIELD_FOREIGN": Words(
+        status=400,
+        public="UNEXPECTED_VALUE",
+        en="This belongs to an object of another type. Leave it out.",
+        fr="Cela appartient à un objet d’un autre type. Retirez-le.",
+    ),
+    "CATALOG_VERSION_STALE": Words(
+        status=409,
+        public="CONFLICT",
+        en="The object was changed since you read it: it is at version {version}. Read it again.",
+        fr="L’objet a changé depuis votre lecture : il en est à la version {version}. Relisez-le.",
+    ),
+    "CATEGORY_TREE_INVALID": Words(
+        status=400,
+        public="INVALID_VALUE",
+        en="A category cannot lie in itself, nor deeper than {depth_max} categories.",
+        fr="Une catégorie ne peut être dans elle-même, ni à plus de {depth_max} niveaux.",
+    ),
 }

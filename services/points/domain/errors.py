@@ -375,3 +375,52 @@ class ExpiryPolicyInvalid(Refusal):
 
     code = "expiry_policy_invalid"
     field = "expiration_policy"
+
+
+class CurrencyInvalid(Refusal):
+    """Not a currency of ISO 4217."""
+
+    code = "currency_invalid"
+    field = "currency"
+
+
+class CatalogObjectUnknown(Refusal):
+    """The chain's catalog has no such object `id`, or it is of another type than is meant here."""
+
+    code = "catalog_object_unknown"
+    field = "catalog_object_id"
+
+
+class CatalogObjectRepeated(Refusal):
+    """One upsert writes the object `id` twice."""
+
+    code = "catalog_object_repeated"
+    field = "objects"
+
+
+class CatalogTypeInvalid(Refusal):
+    """An object is none of ITEM, ITEM_VARIATION, CATEGORY, or was another of them before."""
+
+    code = "catalog_type_invalid"
+    field = "objects"
+
+
+class CatalogFieldForeign(Refusal):
+    """An object of the catalog carries data of another type than its own; the field says which."""
+
+    code = "catalog_field_foreign"
+    field = "objects"
+
+
+class CatalogVersionStale(Refusal):
+    """The object was changed since: it is at `version` now."""
+
+    code = "catalog_version_stale"
+    field = "objects"
+
+
+class CategoryTreeInvalid(Refusal):
+    """A category would lie in itself, or deeper than `depth_max`."""
+
+    code = "category_tree_invalid"
+    field = "objects"

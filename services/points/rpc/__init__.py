@@ -30,6 +30,8 @@ STATUS: RefusalTable = {
     errors.BalanceTooLarge: grpc.StatusCode.FAILED_PRECONDITION,
     errors.PromotionLimit: grpc.StatusCode.FAILED_PRECONDITION,
     errors.PromotionOver: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.CatalogObjectUnknown: grpc.StatusCode.NOT_FOUND,
+    errors.CatalogVersionStale: grpc.StatusCode.FAILED_PRECONDITION,
     errors.TierLimit: grpc.StatusCode.FAILED_PRECONDITION,
     errors.CodesLocked: grpc.StatusCode.FAILED_PRECONDITION,
     errors.CodesUnavailable: grpc.StatusCode.UNAVAILABLE,

@@ -3,6 +3,7 @@ be one of ours is unknown, not a fault."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from services.points.domain.accrual import RuleType
 from services.points.domain.errors import (
     AccountUnknown,
     ChainUnknown,
+    CurrencyInvalid,
     GrantInvalid,
     IdInvalid,
     NumberOutOfRange,
@@ -153,11 +155,30 @@ def filter_ids(texts: Iterable[str], kind: Callable[[UUID], Id]) -> list[Id] | N
     return [kind(found) for found in map(_uuid, given) if found is not None]
 
 
+def _is_catalog_id(text: str) -> bool:
+    return 1 <= len(text) <= CATALOG_ID_LENGTH_MAX and text.isprintable()
+
+
 def catalog_id(text: str, *, field: str) -> CatalogId:
     """An id of the till's catalog, kept as it came; refuses with IdInvalid."""
-    if not 1 <= len(text) <= CATALOG_ID_LENGTH_MAX or not text.isprintable():
+    if not _is_catalog_id(text):
         raise IdInvalid(field=field)
     return CatalogId(text)
+
+
+def catalog_filter(texts: Iterable[str]) -> list[CatalogId] | None:
+    """Catalog ids of a filter, None where there is none. What cannot be an id matches nothing."""
+    given = list(dict.fromkeys(texts))
+    if not given:
+        return None
+    return [CatalogId(text) for text in given if _is_catalog_id(text)]
+
+
+def currency(code: str, *, field: str) -> str:
+    """A currency by the form of its code; refuses with CurrencyInvalid."""
+    if not re.fullmatch(r"[A-Z]{3}", code):
+        raise CurrencyInvalid(field=field)
+    return code
 
 
 def foreign_id(text: str, *, field: str) -> str:

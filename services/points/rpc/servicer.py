@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from services.points.rpc.accounts import AccountsServicer
+from services.points.rpc.catalog import CatalogServicer
 from services.points.rpc.earning import EarningServicer
 from services.points.rpc.paying import PayingServicer
 from services.points.rpc.programs import ProgramsServicer
 
 
-class PointsServicer(ProgramsServicer, EarningServicer, PayingServicer, AccountsServicer):
+class PointsServicer(
+    ProgramsServicer,
+    CatalogServicer,
+    EarningServicer,
+    PayingServicer,
+    AccountsServicer,
+):
     """`loyalty.points.v1.PointsService`, put together from its parts."""
