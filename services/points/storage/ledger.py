@@ -144,10 +144,10 @@ LIMIT $3
 """  # noqa: S608
 
 _OPEN_LOTS_OF_MANY = f"""
-SELECT {_LOT_COLUMNS}
+SELECT {LOT_COLUMNS}
 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS wanted (chain_id, account_id, points)
 CROSS JOIN LATERAL (
-    SELECT {_LOT_COLUMNS} FROM lot
+    SELECT {LOT_COLUMNS} FROM lot
     WHERE lot.chain_id = wanted.chain_id AND lot.account_id = wanted.account_id
       AND lot.remaining > 0
     ORDER BY lot.expires_at, lot.earned_at, lot.id
@@ -275,7 +275,7 @@ async def open_lots_of_many(
         [name[1] for name in wanted],
         list(wanted.values()),
     )
-    for lot in map(_lot, rows):
+    for lot in map(lot_of, rows):
         found[lot.chain_id, lot.account_id].append(lot)
     return found
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
 from services.chassis.postgres import Connection
+from services.points.domain.chains import UNHEARD
 from services.points.domain.ids import ChainId, ProgramId, SalonId, Side, side_account_id
 from services.points.domain.programs import Program, RefundSettings, SalonStanding
 from services.points.domain.terms import DebtRule, RewardOnRefund, VisitRefundBasis
@@ -27,10 +29,15 @@ program.updated_at, program.version
 _WITH_SALONS = f"""
 SELECT {_COLUMNS}, program.points_code, program.multi_point_code,
     ARRAY(SELECT salon.id FROM salon
-          WHERE salon.chain_id = program.chain_id AND salon.id = ANY($2::uuid[])) AS known_salons,
+          WHERE salon.chain_id = program.chain_id AND salon.id = ANY($2::uuid[])
+          ORDER BY salon.id) AS known_salons,
+    ARRAY(SELECT salon.time_zone FROM salon
+          WHERE salon.chain_id = program.chain_id AND salon.id = ANY($2::uuid[])
+          ORDER BY salon.id) AS salon_zones,
     ARRAY(SELECT salon.id FROM salon
           WHERE salon.chain_id = program.chain_id AND salon.id = ANY($2::uuid[])
-            AND salon.active) AS active_salons
+            AND salon.active) AS active_salons,
+    (SELECT chain.home_time_zone FROM chain WHERE chain.chain_id = program.chain_id) AS home_zone
 FROM program WHERE program.chain_id = ANY($1::uuid[])
 """  # noqa: S608
 
@@ -75,8 +82,20 @@ class ChainView:
 
     programs: dict[ProgramId, Program]
     codes: dict[ProgramId, SealedCodes] = field(repr=False)
-    known_salons: frozenset[SalonId]
+    # Of the salons that are known.
+    salon_zones: dict[SalonId, str]
     active_salons: frozenset[SalonId]
+    home_zone: str = UNHEARD.home_time_zone
+
+    @property
+    def known_salons(self) -> frozenset[SalonId]:
+        """Salons that were asked for and that enrollment has told of."""
+        return frozenset(self.salon_zones)
+
+    def zone(self, salon_id: SalonId | None) -> ZoneInfo:
+        """The zone of a salon, of the chain where none is named or it is unknown (D8, D38)."""
+        name = self.salon_zones.get(salon_id) if salon_id is not None else None
+        return ZoneInfo(name or self.home_zone)
 
     def standing(self, salon_id: SalonId | None) -> SalonStanding | None:
         """What is known of a salon that was asked for; None where none was."""
@@ -84,14 +103,12 @@ class ChainView:
             return None
         return SalonStanding(
             id=salon_id,
-            known=salon_id in self.known_salons,
+            known=salon_id in self.salon_zones,
             active=salon_id in self.active_salons,
         )
 
 
-NOTHING_KNOWN = ChainView(
-    programs={}, codes={}, known_salons=frozenset(), active_salons=frozenset()
-)
+NOTHING_KNOWN = ChainView(programs={}, codes={}, salon_zones={}, active_salons=frozenset())
 
 
 async def chain_views(
@@ -171,8 +188,9 @@ def _chain_view(rows: Sequence[asyncpg.Record]) -> ChainView:
             )
             for program, row in zip(programs, rows, strict=True)
         },
-        known_salons=frozenset(rows[0]["known_salons"]),
+        salon_zones=dict(zip(rows[0]["known_salons"], rows[0]["salon_zones"], strict=True)),
         active_salons=frozenset(rows[0]["active_salons"]),
+        home_zone=rows[0]["home_zone"] or UNHEARD.home_time_zone,
     )
 
 

@@ -9,7 +9,7 @@ from services.chassis import idempotency, outbox
 from services.chassis.errors import InvariantViolated
 from services.chassis.postgres import Connection, in_transaction
 from services.points import events, metrics
-from services.points.domain import ledger
+from services.points.domain import expiry, ledger, programs
 from services.points.domain.errors import (
     AccountUnknown,
     NoteRequired,
@@ -23,7 +23,7 @@ from services.points.domain.texts import tidy_text
 from services.points.storage import accounts as account_rows
 from services.points.storage import ledger as ledger_rows
 from services.points.storage import programs as program_rows
-from services.points.usecases import requests
+from services.points.usecases import overdue, requests
 from services.points.usecases.deps import Deps
 
 # A hand that types more has slipped.
@@ -105,14 +105,16 @@ def _checked(adjustment: Adjustment) -> tuple[AdjustmentReason, str]:
 async def _adjust(
     deps: Deps, conn: Connection, adjustment: Adjustment, *, reason: AdjustmentReason, note: str
 ) -> Movement:
-    chain_id = adjustment.chain_id
-    if adjustment.salon_id is not None:
-        view = await program_rows.chain_view(conn, chain_id, adjustment.salon_id)
-        if adjustment.salon_id not in view.known_salons:
-            raise SalonUnknown
+    chain_id, salon_id = adjustment.chain_id, adjustment.salon_id
+    view = await program_rows.chain_view(conn, chain_id, *([salon_id] if salon_id else []))
+    if salon_id is not None and salon_id not in view.known_salons:
+        raise SalonUnknown
     account = await account_rows.lock_account(conn, chain_id, adjustment.account_id)
     if account is None:
         raise AccountUnknown
+    account, _ = await overdue.post_overdue(deps, conn, account)
+    now = deps.clock.now(chain_id)
+    policy = programs.named(view.programs, account.program_id).expiry_policy
     open_lots = (
         await ledger_rows.open_lots(conn, chain_id, account.id, points=-adjustment.points)
         if adjustment.points < 0
@@ -128,10 +130,12 @@ async def _adjust(
         fact=Fact(
             posting_id=PostingId(deps.new_id()),
             lot_id=LotId(deps.new_id()),
-            occurred_at=deps.clock.now(chain_id),
+            occurred_at=now,
             recorded_at=deps.clock.real_now(),
-            salon_id=adjustment.salon_id,
+            salon_id=salon_id,
             actor=adjustment.actor,
+            policy=policy,
+            expires_at=expiry.expires_at(now, policy=policy, zone=view.zone(salon_id)),
         ),
     )
     await ledger_rows.write(conn, [movement])

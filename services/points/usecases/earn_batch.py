@@ -14,7 +14,7 @@ from services.chassis.errors import InvariantViolated, KeyReused, RateLimited
 from services.chassis.idempotency import New, Replay, Reused, Twin
 from services.chassis.postgres import Connection
 from services.points import events
-from services.points.domain import earning, grants, ledger, programs
+from services.points.domain import earning, expiry, grants, ledger, programs
 from services.points.domain.codes import CodeKind, CodeTry
 from services.points.domain.earning import Earn, Scan, TypedCode, Worth
 from services.points.domain.errors import (
@@ -34,6 +34,7 @@ from services.points.domain.ids import (
     member_account_id,
 )
 from services.points.domain.ledger import Account, Entry, Fact, Movement
+from services.points.domain.lots import POLICY_NEVER
 from services.points.domain.programs import Program
 from services.points.storage import accounts as account_rows
 from services.points.storage import code_failures
@@ -42,7 +43,7 @@ from services.points.storage import ledger as ledger_rows
 from services.points.storage import programs as program_rows
 from services.points.storage.accounts import Opening
 from services.points.storage.programs import ChainView
-from services.points.usecases import code_guard
+from services.points.usecases import code_guard, overdue, standings
 from services.points.usecases.deps import Deps
 from services.points.usecases.earn_items import (
     AccountName,
@@ -53,6 +54,7 @@ from services.points.usecases.earn_items import (
     packed,
     unpacked,
 )
+from services.points.usecases.standings import Climber
 
 
 async def earn_batch(deps: Deps, conn: Connection, arrivals: Sequence[Arrival]) -> list[Outcome]:
@@ -77,6 +79,7 @@ class _Batch:
         self.views: dict[ChainId, ChainView] = {}
         self.accounts: dict[AccountName, Account] = {}
         self.opened: list[Opening] = []
+        self.climbers: dict[AccountName, Climber] = {}
         self.movements: list[Movement] = []
         self.consumed: list[tuple[ChainId, GrantId, PostingId]] = []
         self.audit: list[AuditLine] = []
@@ -98,6 +101,7 @@ class _Batch:
             candidates = await self._candidates(fresh)
             candidates = await self._lock(self._checked(candidates))
             await self._look_up(candidates)
+            await self._settle()
             for candidate in candidates:
                 self._decide(candidate)
             await self._write(fresh)
@@ -274,6 +278,13 @@ class _Batch:
         ]
         self.by_grant = await ledger_rows.entries_by_business_key(self.conn, used)
 
+    async def _settle(self) -> None:
+        """Post what is overdue of the accounts at hand before anything else moves (D8)."""
+        settled = await overdue.settle(self.deps, self.conn, self.accounts.values())
+        for name, each in settled.items():
+            self.accounts[name] = each.account
+            self.movements.extend(each.movements)
+
     def _decide(self, candidate: Candidate) -> None:
         """Count one earn, answer it with an earlier entry, or refuse it."""
         try:
@@ -324,7 +335,7 @@ class _Batch:
     def _count(self, candidate: Candidate) -> Movement:
         """Move the points, and take note of what else follows from it."""
         earn = candidate.earn
-        _, worth = _settled(candidate)
+        program, worth = _settled(candidate)
         grant = self._grant(candidate) if candidate.grant_id is not None else None
         points = grant.points if grant else worth.points
         if points is None:
@@ -342,10 +353,13 @@ class _Batch:
                 salon_id=candidate.salon_id,
                 actor=earn.actor,
                 business_key=business_key,
+                policy=program.expiry_policy,
+                expires_at=self._end(candidate),
             ),
         )
         self.movements.append(movement)
         self.accounts[candidate.name] = movement.after
+        self._climb(candidate, movement)
         if worth.source in ledger.VISIT_SOURCES:
             self.visits.setdefault(candidate.name, []).append(movement.entry)
         if grant is not None and business_key is not None:
@@ -355,9 +369,31 @@ class _Batch:
             self.audit.append(_audit_line(earn, movement))
         return movement
 
+    def _end(self, candidate: Candidate) -> datetime | None:
+        """When the points of an earn end: by the salon's calendar, else the chain's (D8, X2)."""
+        program, worth = _settled(candidate)
+        if program.expiry_policy == POLICY_NEVER:
+            return None
+        zone = self._view(program.chain_id).zone(candidate.salon_id)
+        return expiry.expires_at(worth.occurred_at, policy=program.expiry_policy, zone=zone)
+
+    def _climb(self, candidate: Candidate, movement: Movement) -> None:
+        """Take note that an earn counts for a tier, as of now at the earliest (D14)."""
+        program, worth = _settled(candidate)
+        if program.ladder is None:
+            return
+        known = self.climbers.get(candidate.name)
+        earliest = known.at if known else self.now(program.chain_id)
+        self.climbers[candidate.name] = Climber(
+            account=movement.after,
+            ladder=program.ladder,
+            at=max(earliest, worth.occurred_at),
+        )
+
     async def _write(self, fresh: Sequence[int]) -> None:
         """Everything that the batch changes, one statement for each kind of row."""
         await ledger_rows.write(self.conn, self.movements)
+        risen = await standings.after_earns(self.conn, list(self.climbers.values()))
         await grant_rows.consume(self.conn, self.consumed, now=self.real_now)
         await grant_rows.audit(self.conn, self.audit)
         await code_guard.record(self.deps, self.conn, failed=self.failed, right=self.right)
@@ -373,7 +409,8 @@ class _Batch:
                 )
                 for opening in self.opened
             ]
-            + [events.points_posted(movement.entry) for movement in self.movements],
+            + [events.points_posted(movement.entry) for movement in self.movements]
+            + risen,
         )
         answers, refused = [], []
         for place in fresh:

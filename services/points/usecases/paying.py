@@ -6,20 +6,22 @@ one reward is paid for once and its points come back once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.chassis import outbox
 from services.chassis.errors import InvariantViolated, KeyReused
 from services.chassis.postgres import Connection, in_transaction
 from services.points import events, metrics
-from services.points.domain import ledger
+from services.points.domain import expiry, ledger, lots, programs
 from services.points.domain.earning import require_points
 from services.points.domain.errors import AccountUnknown, DebitUnknown
 from services.points.domain.ids import AccountId, ChainId, LotId, PostingId, RewardId, SalonId
-from services.points.domain.ledger import ENTRY_POINTS_MAX, Actor, Entry, Fact
+from services.points.domain.ledger import ENTRY_POINTS_MAX, Account, Actor, Entry, Fact
 from services.points.storage import accounts as account_rows
 from services.points.storage import ledger as ledger_rows
+from services.points.storage import programs as program_rows
 from services.points.storage.ledger import BusinessKeyTaken
+from services.points.usecases import overdue
 from services.points.usecases.deps import Deps
 
 
@@ -77,6 +79,7 @@ async def _debit(deps: Deps, conn: Connection, debit: Debit) -> tuple[Entry, boo
         if posting.account_id != account.id or posting.points != debit.points:
             raise KeyReused
         return earlier, False
+    account, _ = await overdue.post_overdue(deps, conn, account)
     movement = ledger.debit(
         account,
         points=debit.points,
@@ -117,15 +120,24 @@ async def _return(deps: Deps, conn: Connection, wanted: Return) -> tuple[Entry, 
     earlier = await _entry_of(conn, wanted.chain_id, key)
     if earlier is not None:
         return earlier, False
-    movement = ledger.give_back(
-        account,
-        undone=undone.posting,
-        used=await ledger_rows.used_lots(conn, wanted.chain_id, undone.posting.id),
-        fact=fact_of(deps, wanted, key),
-    )
+    account, _ = await overdue.post_overdue(deps, conn, account)
+    used = await ledger_rows.used_lots(conn, wanted.chain_id, undone.posting.id)
+    fact = fact_of(deps, wanted, key)
+    if any(lots.has_expired(lot, now=fact.occurred_at) for lot, _ in used):
+        fact = await _under_todays_policy(conn, account, fact)
+    movement = ledger.give_back(account, undone=undone.posting, used=used, fact=fact)
     await ledger_rows.write(conn, [movement])
     await outbox.append(conn, [events.points_posted(movement.entry)])
     return movement.entry, True
+
+
+async def _under_todays_policy(conn: Connection, account: Account, fact: Fact) -> Fact:
+    """Points whose lot has expired come back as points of today do."""
+    salons = [fact.salon_id] if fact.salon_id else []
+    view = await program_rows.chain_view(conn, account.chain_id, *salons)
+    policy = programs.named(view.programs, account.program_id).expiry_policy
+    end = expiry.expires_at(fact.occurred_at, policy=policy, zone=view.zone(fact.salon_id))
+    return replace(fact, policy=policy, expires_at=end)
 
 
 async def _entry_of(conn: Connection, chain_id: ChainId, key: str) -> Entry | None:

@@ -83,6 +83,8 @@ async def after_sale(
 
 async def after_earns(conn: Connection, climbers: Sequence[Climber]) -> list[OutboxEvent]:
     """`after_sale` for many accounts, each named once; some statements for all of them."""
+    if not climbers:
+        return []
     found = await _found(conn, climbers)
     checked = await _checked(conn, found)
     sums = await standing_rows.progress_sums(conn, [_year(each) for each in found])
