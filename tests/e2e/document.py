@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from services.gateway import examples
+from services.gateway import examples, promotion_examples
 from tests.e2e.chains import Chain, earn, enrol, fresh_key, fresh_phone, make_tier, take
 
 
@@ -68,6 +68,7 @@ async def calls(base_url: str) -> list[Call]:
 _EXAMPLE_IDS = {
     "program_id": examples.PROGRAM,
     "tier_id": examples.TIER,
+    "promotion_id": promotion_examples.PROMOTION,
     "account_id": examples.ACCOUNT,
     "customer_id": examples.CUSTOMER,
     "reward_id": examples.REWARD,
@@ -113,6 +114,11 @@ async def furnish(chain: Chain) -> dict[str, str]:
         made = {name: fresh_key() for name in _EXAMPLE_IDS} | ids
         for path, name, example in (
             ("/v2/loyalty/offers", "offer", "CreateOffer"),
+            (
+                "/v2/loyalty/programs/main/promotions",
+                "loyalty_promotion",
+                "CreateLoyaltyPromotion",
+            ),
             ("/v2/staff", "staff", "CreateStaff"),
             ("/v2/devices", "device", "CreateDevice"),
             ("/v2/api-keys", "api_key", "CreateApiKey"),
@@ -120,12 +126,13 @@ async def furnish(chain: Chain) -> dict[str, str]:
             body = about(examples.EXAMPLES[example].request, made)
             answer = await client.post(path, json=body)
             assert answer.status_code == 200, answer.text
-            ids[f"{name}_id"] = answer.json()[name]["id"]
+            ids[f"{name.removeprefix('loyalty_')}_id"] = answer.json()[name]["id"]
     return ids
 
 
 READS = (
     ("GET", "/v2/loyalty/programs"),
+    ("GET", "/v2/loyalty/programs/main/promotions"),
     ("GET", "/v2/loyalty/offers"),
     ("GET", "/v2/locations"),
     ("GET", "/v2/merchants/me"),

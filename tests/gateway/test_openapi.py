@@ -33,6 +33,10 @@ EVERY_CALL = pytest.mark.parametrize(
 SQUARE_CALLS = [
     "GET /v2/loyalty/programs",
     "GET /v2/loyalty/programs/{program_id}",
+    "POST /v2/loyalty/programs/{program_id}/promotions",
+    "GET /v2/loyalty/programs/{program_id}/promotions",
+    "GET /v2/loyalty/programs/{program_id}/promotions/{promotion_id}",
+    "POST /v2/loyalty/programs/{program_id}/promotions/{promotion_id}/cancel",
     "POST /v2/loyalty/accounts",
     "POST /v2/loyalty/accounts/search",
     "GET /v2/loyalty/accounts/{account_id}",

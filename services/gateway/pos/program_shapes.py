@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Final, NotRequired
 
 from loyalty.enrollment.v1.enrollment_pb2 import Salon
@@ -114,11 +113,6 @@ _ACCRUAL_TYPES: Final = {
 }
 
 
-def plain_decimal(text: str) -> str:
-    """A decimal number without an exponent, however its service writes it: "10", not "1E+1"."""
-    return format(Decimal(text), "f")
-
-
 def rule_shape(rule: points_pb2.AccrualRule, *, currency: str) -> AccrualRuleShape:
     """An accrual rule with the data of its own type."""
     shape: AccrualRuleShape = {
@@ -173,7 +167,7 @@ def member_tier_shape(tier: points_pb2.Tier) -> MemberTierShape:
         "id": tier.id,
         "name": tier.name,
         "threshold": tier.threshold,
-        "multiplier": plain_decimal(tier.multiplier),
+        "multiplier": tier.multiplier,
     }
 
 

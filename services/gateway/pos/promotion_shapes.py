@@ -8,7 +8,6 @@ from typing import Final, NotRequired
 from loyalty.points.v1 import points_pb2
 from typing_extensions import TypedDict
 
-from services.gateway.pos.program_shapes import plain_decimal
 from services.gateway.pos.shapes import MoneyShape, moment
 
 
@@ -122,8 +121,9 @@ def _incentive_shape(promotion: points_pb2.Promotion) -> IncentiveShape:
             "type": "POINTS_ADDITION",
             "points_addition_data": {"points_addition": promotion.addition},
         }
-    text = plain_decimal(promotion.multiplier)
-    data: MultiplierDataShape = {"multiplier": text}
-    if Decimal(text) == int(Decimal(text)):
-        data["points_multiplier"] = int(Decimal(text))
+    multiplier = Decimal(promotion.multiplier)
+    # Never with an exponent: "10", not "1E+1".
+    data: MultiplierDataShape = {"multiplier": f"{multiplier.normalize():f}"}
+    if multiplier == int(multiplier):
+        data["points_multiplier"] = int(multiplier)
     return {"type": "POINTS_MULTIPLIER", "points_multiplier_data": data}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
 from loyalty.points.v1 import points_pb2
@@ -158,7 +157,14 @@ async def read(
         policy = wanted.expiration_policy
         rules.expiry_policy = NEVER if policy is None else policy.expiration_duration
     if wanted.tiers is not None:
-        rules.tiers.CopyFrom(_tiers(wanted.tiers, present.tiers if present is not None else ()))
+        rules.tiers.SetInParent()
+        for tier in wanted.tiers:
+            rules.tiers.tiers.add(
+                id=tier.id or "",
+                name=tier.name,
+                threshold=tier.threshold,
+                multiplier=tier.multiplier or "1",
+            )
     if wanted.refund_settings is not None:
         rules.refunds.CopyFrom(_refunds(wanted.refund_settings))
     return rules
@@ -237,32 +243,6 @@ def _type(name: str) -> points_pb2.AccrualType.ValueType:
 
 def _tax_mode(name: str | None) -> points_pb2.TaxMode.ValueType:
     return points_pb2.TaxMode.Value(f"TAX_MODE_{name or 'UNSPECIFIED'}")
-
-
-def _tiers(wanted: Sequence[MemberTierIn], present: Iterable[points_pb2.Tier]) -> points_pb2.Tiers:
-    """The tiers of a request; one without an id, which says just what a present one says, is it.
-
-    So the same list sent twice moves no member to a new tier.
-    """
-    named = {tier.id for tier in wanted if tier.id}
-    left = {
-        (tier.name, tier.threshold, Decimal(tier.multiplier)): tier.id
-        for tier in present
-        if tier.id not in named
-    }
-    made = []
-    for tier in wanted:
-        multiplier = tier.multiplier or "1"
-        says = (tier.name, tier.threshold, Decimal(multiplier))
-        made.append(
-            points_pb2.Tier(
-                id=tier.id or left.pop(says, ""),
-                name=tier.name,
-                threshold=tier.threshold,
-                multiplier=multiplier,
-            )
-        )
-    return points_pb2.Tiers(tiers=made)
 
 
 def _refunds(settings: RefundSettingsIn) -> points_pb2.RefundSettings:
