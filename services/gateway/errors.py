@@ -14,6 +14,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from services.chassis.errors import RateLimited, RemoteRefusal, Unavailable
+from services.gateway.order_words import ORDER_REFUSALS
 from services.gateway.refusal_words import OWN_REFUSALS, Words
 from services.gateway.sale_words import SALE_REFUSALS
 from services.gateway.service_words import SERVICE_REFUSALS
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 REFUSALS: Final[Mapping[str, Words]] = {
     **SERVICE_REFUSALS,
     **SALE_REFUSALS,
+    **ORDER_REFUSALS,
     **OWN_REFUSALS,
 }
 
@@ -210,8 +212,13 @@ def api_fields(names: Mapping[str, str]) -> Iterator[None]:
 
 def language_of(request: Request, default: str = "en") -> str:
     """The language for an error's words: the best of Accept-Language that we speak."""
+    return best_language(request.headers.get("accept-language", ""), default)
+
+
+def best_language(accepted: str, default: str = "en") -> str:
+    """The best of an Accept-Language that we speak."""
     best, best_quality = default, 0.0
-    for part in request.headers.get("accept-language", "")[:200].split(","):
+    for part in accepted[:200].split(","):
         tag, _, quality_text = part.strip().partition(";q=")
         try:
             quality = float(quality_text) if quality_text else 1.0

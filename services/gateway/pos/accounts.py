@@ -1,11 +1,10 @@
-"""Loyalty accounts: create, search, retrieve, earn by a till's word, adjust by hand."""
+"""Loyalty accounts: create, search, retrieve, adjust by hand."""
 
 from __future__ import annotations
 
 from typing import Annotated, NotRequired
 
 from fastapi import APIRouter
-from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.enrollment.v1.enrollment_pb2 import (
     EnrollMemberRequest,
     FindMembersRequest,
@@ -20,6 +19,7 @@ from typing_extensions import TypedDict
 from services.chassis.errors import RemoteRefusal
 from services.gateway.errors import ApiError, Json, api_fields, from_remote
 from services.gateway.pos import cursors
+from services.gateway.pos.account_shapes import AccountShape, account_shape
 from services.gateway.pos.caller import Caller, LoyaltyReader, LoyaltyWriter
 from services.gateway.pos.event_shapes import EventShape, entry_event, reason_of
 from services.gateway.pos.fields import (
@@ -32,12 +32,10 @@ from services.gateway.pos.fields import (
     Moment,
     Part,
     Phone,
-    Points,
     id_or_none,
     known_id,
 )
 from services.gateway.pos.found import account_of, member_of, program_of
-from services.gateway.pos.shapes import AccountShape, account_shape
 
 router = APIRouter(prefix="/loyalty/accounts", tags=["Loyalty accounts"])
 
@@ -57,12 +55,6 @@ class AccountsAnswer(TypedDict):
 
     loyalty_accounts: list[AccountShape]
     cursor: NotRequired[str]
-
-
-class EarnedAnswer(TypedDict):
-    """What an earn made."""
-
-    events: list[EventShape]
 
 
 class AdjustedAnswer(TypedDict):
@@ -108,23 +100,6 @@ class SearchAccounts(Part):
     cursor: Cursor | None = None
 
 
-class AccumulatePart(Part):
-    """Points, or the sale that earns them."""
-
-    points: Points | None = None
-    order_id: Id | None = None
-    loyalty_program_id: Id | None = None
-    occurred_at: Moment | None = None
-
-
-class Accumulate(Part):
-    """A till's word that a member earned."""
-
-    accumulate_points: AccumulatePart
-    idempotency_key: Key | None = None
-    location_id: Id
-
-
 class AdjustPart(Part):
     """Points to give (+) or take (−), and why."""
 
@@ -168,6 +143,8 @@ async def create_account(caller: LoyaltyWriter, body: CreateAccount) -> Response
     account = opened.account
     # As it was at its opening, whenever this answer is given again.
     account.balance, account.lifetime_points = 0, 0
+    account.ClearField("expiring")
+    account.ClearField("tier")
     account.updated_at.CopyFrom(account.opened_at)
     return Json({"loyalty_account": account_shape(account, member)})
 
@@ -311,59 +288,6 @@ async def get_account(caller: LoyaltyReader, account_id: str) -> Response:
     account = await account_of(caller, account_id)
     member = await member_of(caller, account.member_id)
     return Json({"loyalty_account": account_shape(account, member)})
-
-
-@router.post(
-    "/{account_id}/accumulate", response_model=EarnedAnswer, operation_id="AccumulateLoyaltyPoints"
-)
-async def accumulate(caller: LoyaltyWriter, account_id: str, body: Accumulate) -> Response:
-    """Add points that a till says were earned.
-
-    Repeatable by its key: the same key and body give the first events again.
-    """
-    wanted = body.accumulate_points
-    key = caller.key(body.idempotency_key)
-    if wanted.order_id is not None and wanted.points is not None:
-        raise ApiError.of(
-            "CONFLICTING_PARAMETERS",
-            field="accumulate_points",
-            params={"fields": "accumulate_points.order_id, accumulate_points.points"},
-        )
-    if wanted.order_id is not None:
-        raise ApiError.of("NOT_FOUND", field="accumulate_points.order_id")
-    if wanted.points is None:
-        raise ApiError.of("MISSING_REQUIRED_PARAMETER", field="accumulate_points.points")
-    item = points_pb2.EarnItem(
-        idempotency_key=key,
-        chain_id=caller.chain_id,
-        account_id=known_id(account_id),
-        salon_id=(await caller.salon(body.location_id)).id,
-        actor=caller.actor,
-        session_id=caller.principal.session_id,
-        till=points_pb2.TillOrigin(points=wanted.points),
-    )
-    if wanted.occurred_at is not None:
-        item.occurred_at.CopyFrom(_timestamp(wanted.occurred_at))
-    outcome = await caller.deps.gathered.earns.one(item)
-    if outcome.WhichOneof("outcome") == "refusal":
-        raise ApiError.from_item(
-            outcome.refusal,
-            {
-                "account_id": "",
-                "salon_id": "location_id",
-                "points": "accumulate_points.points",
-                "occurred_at": "accumulate_points.occurred_at",
-            },
-        )
-    entry = outcome.earned.entry
-    await caller.deps.live.publish(caller.chain_id, entry.member_id, "points")
-    return Json({"events": [entry_event(entry)]})
-
-
-def _timestamp(moment: Moment) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
 
 
 @router.post(

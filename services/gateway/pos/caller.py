@@ -15,7 +15,7 @@ from loyalty.types.v1.types_pb2 import Actor
 
 from services.gateway.auth import OWNER_SCOPE, require_key
 from services.gateway.deps import Deps, get_deps
-from services.gateway.errors import ApiError
+from services.gateway.errors import ApiError, best_language
 from services.gateway.pos.fields import KEY_LENGTH_MAX, id_or_none, single_line
 
 _VERSION: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -28,6 +28,12 @@ class Caller:
     principal: Principal
     deps: Deps
     header_key: str | None
+    accept_language: str = ""
+
+    @property
+    def language(self) -> str:
+        """The language for words in an answer, `en` or `fr`."""
+        return best_language(self.accept_language)
 
     @property
     def chain_id(self) -> str:
@@ -134,7 +140,12 @@ def _caller(*scopes: str) -> Callable[[Request], Awaitable[Caller]]:
     async def caller(request: Request) -> Caller:
         check_version(request)
         principal = await authenticate(request)
-        return Caller(principal=principal, deps=get_deps(request), header_key=header_key(request))
+        return Caller(
+            principal=principal,
+            deps=get_deps(request),
+            header_key=header_key(request),
+            accept_language=request.headers.get("accept-language", ""),
+        )
 
     # The OpenAPI document reads them back.
     caller.scopes = scopes  # type: ignore[attr-defined]
@@ -145,5 +156,9 @@ LoyaltyReader = Annotated[Caller, Depends(_caller("LOYALTY_READ"))]
 LoyaltyWriter = Annotated[Caller, Depends(_caller("LOYALTY_WRITE"))]
 CustomerReader = Annotated[Caller, Depends(_caller("CUSTOMERS_READ"))]
 CustomerWriter = Annotated[Caller, Depends(_caller("CUSTOMERS_WRITE"))]
+OrderReader = Annotated[Caller, Depends(_caller("ORDERS_READ"))]
+OrderWriter = Annotated[Caller, Depends(_caller("ORDERS_WRITE"))]
+ItemReader = Annotated[Caller, Depends(_caller("ITEMS_READ"))]
+ItemWriter = Annotated[Caller, Depends(_caller("ITEMS_WRITE"))]
 ProfileReader = Annotated[Caller, Depends(_caller("MERCHANT_PROFILE_READ"))]
 Owner = Annotated[Caller, Depends(_caller(OWNER_SCOPE))]

@@ -13,7 +13,36 @@ from services.gateway.pos.shapes import moment
 
 
 class AccumulateShape(TypedDict):
-    """Points that were earned."""
+    """Points that were earned; ours: what of them the tier added (SQ-05), and the exchange that
+    brought them."""
+
+    loyalty_program_id: str
+    points: int
+    order_id: NotRequired[str]
+    tier_bonus_points: NotRequired[int]
+    change_id: NotRequired[str]
+
+
+class PromotionPointsShape(TypedDict):
+    """Points that a promotion added to those of an order."""
+
+    loyalty_program_id: str
+    loyalty_promotion_id: str
+    points: int
+    order_id: NotRequired[str]
+
+
+class RefundShape(TypedDict):
+    """Points that a refund or an exchange took back; `change_id` is the till's name for it."""
+
+    loyalty_program_id: str
+    points: int
+    order_id: NotRequired[str]
+    change_id: NotRequired[str]
+
+
+class ExpireShape(TypedDict):
+    """Points that ended."""
 
     loyalty_program_id: str
     points: int
@@ -53,7 +82,10 @@ class EventShape(TypedDict):
     location_id: NotRequired[str]
     source: str
     accumulate_points: NotRequired[AccumulateShape]
+    accumulate_promotion_points: NotRequired[PromotionPointsShape]
     adjust_points: NotRequired[AdjustShape]
+    refund_points: NotRequired[RefundShape]
+    expire_points: NotRequired[ExpireShape]
     create_reward: NotRequired[RewardFactShape]
     redeem_reward: NotRequired[RewardFactShape]
     delete_reward: NotRequired[RewardFactShape]
@@ -99,7 +131,26 @@ def entry_event(entry: points_pb2.Entry) -> EventShape:
     match entry.kind:
         case points_pb2.ENTRY_KIND_EARN:
             shape["type"] = "ACCUMULATE_POINTS"
-            shape["accumulate_points"] = {
+            shape["accumulate_points"] = _accumulated(entry)
+        case points_pb2.ENTRY_KIND_PROMOTION:
+            shape["type"] = "ACCUMULATE_PROMOTION_POINTS"
+            shape["accumulate_promotion_points"] = {
+                "loyalty_program_id": entry.program_id,
+                "loyalty_promotion_id": entry.promotion_id,
+                "points": entry.points,
+                "order_id": entry.sale_id,
+            }
+        case points_pb2.ENTRY_KIND_REFUND:
+            shape["type"] = "REFUND_POINTS"
+            shape["refund_points"] = {
+                "loyalty_program_id": entry.program_id,
+                "points": entry.points,
+                "order_id": entry.sale_id,
+                "change_id": entry.change_id,
+            }
+        case points_pb2.ENTRY_KIND_EXPIRY:
+            shape["type"] = "EXPIRE_POINTS"
+            shape["expire_points"] = {
                 "loyalty_program_id": entry.program_id,
                 "points": entry.points,
             }
@@ -116,6 +167,17 @@ def entry_event(entry: points_pb2.Entry) -> EventShape:
                 "points": entry.points,
             }
     return shape
+
+
+def _accumulated(entry: points_pb2.Entry) -> AccumulateShape:
+    earned: AccumulateShape = {"loyalty_program_id": entry.program_id, "points": entry.points}
+    if entry.sale_id:
+        earned["order_id"] = entry.sale_id
+    if entry.tier_bonus:
+        earned["tier_bonus_points"] = entry.tier_bonus
+    if entry.change_id:
+        earned["change_id"] = entry.change_id
+    return earned
 
 
 def reward_event(event: rewards_pb2.RewardEvent) -> EventShape:

@@ -45,6 +45,9 @@ EventType = Literal[
 
 _ENTRY_KINDS: Final[dict[str, points_pb2.EntryKind.ValueType]] = {
     "ACCUMULATE_POINTS": points_pb2.ENTRY_KIND_EARN,
+    "ACCUMULATE_PROMOTION_POINTS": points_pb2.ENTRY_KIND_PROMOTION,
+    "REFUND_POINTS": points_pb2.ENTRY_KIND_REFUND,
+    "EXPIRE_POINTS": points_pb2.ENTRY_KIND_EXPIRY,
     "ADJUST_POINTS": points_pb2.ENTRY_KIND_ADJUSTMENT,
 }
 _REWARD_KINDS: Final[dict[str, rewards_pb2.RewardEventKind.ValueType]] = {
@@ -88,7 +91,7 @@ class LocationFilter(Part):
 
 
 class OrderFilter(Part):
-    """Of one sale."""
+    """Points of one sale: earned, by promotion, refunded."""
 
     order_id: Id
 
@@ -139,6 +142,7 @@ class _Wanted:
 
     account_ids: list[str]
     salon_ids: list[str]
+    sale_id: str
     entry_kinds: list[points_pb2.EntryKind.ValueType] | None
     reward_kinds: list[rewards_pb2.RewardEventKind.ValueType] | None
     start: datetime | None
@@ -180,8 +184,11 @@ async def _wanted(caller: Caller, given: EventFilter) -> _Wanted | None:
         salon_ids = sorted(mine & {salon_id for salon_id in asked if salon_id})
         if not salon_ids:
             return None
+    sale_id = ""
     if given.order_filter is not None:
-        return None
+        sale_id = id_or_none(given.order_filter.order_id) or ""
+        if not sale_id:
+            return None
     span = given.date_time_filter.created_at if given.date_time_filter else TimeRange()
     if span.start_at and span.end_at and span.end_at < span.start_at:
         raise ApiError.of(
@@ -193,8 +200,10 @@ async def _wanted(caller: Caller, given: EventFilter) -> _Wanted | None:
     return _Wanted(
         account_ids=account_ids,
         salon_ids=salon_ids,
+        sale_id=sale_id,
         entry_kinds=entry_kinds or None,
-        reward_kinds=reward_kinds or None,
+        # A reward's facts do not say on which sale they happened.
+        reward_kinds=None if sale_id else reward_kinds or None,
         start=span.start_at,
         end=span.end_at,
     )
@@ -239,6 +248,7 @@ def _entries(caller: Caller, wanted: _Wanted) -> _Page:
             account_ids=wanted.account_ids,
             kinds=wanted.entry_kinds,
             salon_ids=wanted.salon_ids,
+            sale_id=wanted.sale_id,
             limit=limit,
         )
         _bound(request, wanted, before)

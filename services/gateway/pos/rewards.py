@@ -15,7 +15,9 @@ from services.gateway.pos import cursors
 from services.gateway.pos.caller import Caller, LoyaltyReader, LoyaltyWriter
 from services.gateway.pos.event_shapes import EventShape, reward_event
 from services.gateway.pos.fields import Cursor, Flag, Id, Key, Part, known_id
-from services.gateway.pos.found import account_of, reward_of
+from services.gateway.pos.found import account_of, reward_of, sale_of, visible_sale_id
+from services.gateway.pos.order_shapes import OrderShape
+from services.gateway.pos.orders import shaped
 from services.gateway.pos.shapes import Empty, RewardShape, reward_shape
 
 router = APIRouter(prefix="/loyalty/rewards", tags=["Loyalty rewards"])
@@ -36,6 +38,13 @@ class VoidAnswer(TypedDict):
 
     reward: RewardShape
     balance: NotRequired[int]
+
+
+class PlacedAnswer(TypedDict):
+    """The reward, and the order with what it comes to now."""
+
+    reward: RewardShape
+    order: OrderShape
 
 
 class RewardsAnswer(TypedDict):
@@ -101,6 +110,20 @@ class VoidReward(Part):
     return_points: Flag | None = None
 
 
+class ApplyReward(Part):
+    """Puts a reward that was taken before on an open order."""
+
+    order_id: Id
+    idempotency_key: Key | None = None
+
+
+class RemoveReward(Part):
+    """Takes a reward off this open order."""
+
+    order_id: Id
+    idempotency_key: Key | None = None
+
+
 _STATUSES = {
     "ISSUED": [rewards_pb2.REWARD_STATUS_ISSUED],
     "REDEEMED": [rewards_pb2.REWARD_STATUS_REDEEMED],
@@ -110,18 +133,26 @@ _STATUSES = {
 
 @router.post("", response_model=RewardAnswer, operation_id="CreateLoyaltyReward")
 async def create_reward(caller: LoyaltyWriter, body: CreateReward) -> Response:
-    """Take a reward: its points leave the account now ("Prendre", LS-33)."""
+    """Take a reward: its points leave the account now ("Prendre", LS-33).
+
+    With `order_id` it goes on that open order at once and changes its total (SQ-20); deleting the
+    reward gives points and total back. Once the order is COMPLETED both are refused.
+    """
     key = caller.key(body.idempotency_key)
     wanted = body.reward
     account = await account_of(caller, wanted.loyalty_account_id, field="reward.loyalty_account_id")
     definition_id = known_id(wanted.reward_tier_id, field="reward.reward_tier_id")
+    sale_id = ""
     if wanted.order_id is not None:
-        raise ApiError.of("NOT_FOUND", field="reward.order_id")
+        sale_id = await visible_sale_id(caller, wanted.order_id, field="reward.order_id")
     names = {
         "definition_id": "reward.reward_tier_id",
         "account_id": "reward.loyalty_account_id",
         "program_id": "reward.reward_tier_id",
         "points": "reward.reward_tier_id",
+        "sale_id": "reward.order_id",
+        "member_id": "reward.order_id",
+        "discount": "reward.reward_tier_id",
     }
     with api_fields(names):
         answer = await caller.deps.clients.rewards.TakeReward(
@@ -133,6 +164,7 @@ async def create_reward(caller: LoyaltyWriter, body: CreateReward) -> Response:
                 definition_id=definition_id,
                 salon_id=caller.only_salon,
                 actor=caller.actor,
+                sale_id=sale_id,
             )
         )
     await _tell(caller, answer.reward, "points", "rewards")
@@ -269,3 +301,52 @@ async def void_reward(caller: LoyaltyWriter, reward_id: str, body: VoidReward) -
     if answer.reward.points_returned:
         told["balance"] = answer.balance
     return Json(told)
+
+
+@router.post("/{reward_id}/apply", response_model=PlacedAnswer, operation_id="ApplyLoyaltyReward")
+async def apply_reward(caller: LoyaltyWriter, reward_id: str, body: ApplyReward) -> Response:
+    """Put a reward that the member took before on an open order (SQ-19, SQ-20).
+
+    No points leave again. Repeatable by itself; a reward on another order is refused.
+    """
+    reward_id = known_id(reward_id)
+    sale_id = await visible_sale_id(caller, body.order_id, field="order_id")
+    names = {"reward_id": "", "sale_id": "order_id", "member_id": "order_id"}
+    with api_fields(names):
+        answer = await caller.deps.clients.rewards.ApplyReward(
+            rewards_pb2.ApplyRewardRequest(
+                chain_id=caller.chain_id,
+                reward_id=reward_id,
+                sale_id=sale_id,
+                actor=caller.actor,
+            )
+        )
+    await _tell(caller, answer.reward, "rewards")
+    return await _placed(caller, answer.reward, sale_id)
+
+
+@router.post("/{reward_id}/remove", response_model=PlacedAnswer, operation_id="RemoveLoyaltyReward")
+async def remove_reward(caller: LoyaltyWriter, reward_id: str, body: RemoveReward) -> Response:
+    """Take a reward off an open order; it stays in the wallet (SQ-20). Repeatable by itself.
+
+    To have its points back as well, delete it.
+    """
+    reward = await reward_of(caller, reward_id)
+    sale_id = await visible_sale_id(caller, body.order_id, field="order_id")
+    if reward.sale_id and reward.sale_id != sale_id:
+        raise ApiError.of("REWARD_ON_ANOTHER_ORDER", field="order_id")
+    if reward.sale_id:
+        with api_fields({"reward_id": "", "sale_id": "order_id"}):
+            answer = await caller.deps.clients.rewards.RemoveReward(
+                rewards_pb2.RemoveRewardRequest(
+                    chain_id=caller.chain_id, reward_id=reward.id, actor=caller.actor
+                )
+            )
+        reward = answer.reward
+        await _tell(caller, reward, "rewards")
+    return await _placed(caller, reward, sale_id)
+
+
+async def _placed(caller: Caller, reward: rewards_pb2.Reward, sale_id: str) -> Response:
+    sale = await sale_of(caller, sale_id, field="order_id")
+    return Json({"reward": reward_shape(reward), "order": await shaped(caller, sale)})

@@ -9,7 +9,6 @@ from typing import Final, NotRequired
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.enrollment.v1.enrollment_pb2 import Chain, Member, Salon
-from loyalty.points.v1 import points_pb2
 from loyalty.rewards.v1 import rewards_pb2
 from loyalty.types.v1 import types_pb2
 from typing_extensions import TypedDict
@@ -73,36 +72,6 @@ class RewardTierShape(TypedDict):
     pricing_rule_reference: ReferenceShape
 
 
-class MappingShape(TypedDict):
-    """The phone by which a till finds the account."""
-
-    id: str
-    created_at: str
-    phone_number: str
-
-
-class DeadlineShape(TypedDict):
-    """Points that end, and when."""
-
-    points: int
-    expires_at: str
-
-
-class AccountShape(TypedDict):
-    """A member's account in a program."""
-
-    id: str
-    program_id: str
-    balance: int
-    lifetime_points: int
-    customer_id: str
-    enrolled_at: NotRequired[str]
-    created_at: str
-    updated_at: str
-    mapping: NotRequired[MappingShape]
-    expiring_point_deadlines: NotRequired[list[DeadlineShape]]
-
-
 class RewardShape(TypedDict):
     """A reward in a member's wallet; a coupon has an offer instead of account and tier."""
 
@@ -121,6 +90,7 @@ class RewardShape(TypedDict):
     expires_at: NotRequired[str]
     display_seconds_left: NotRequired[int]
     location_id: NotRequired[str]
+    order_id: NotRequired[str]
 
 
 class LocationAddressShape(TypedDict):
@@ -202,29 +172,6 @@ def tier_shape(definition: rewards_pb2.RewardDefinition) -> RewardTierShape:
     return shape
 
 
-def account_shape(account: points_pb2.Account, member: Member | None) -> AccountShape:
-    """An account with the phone that finds it."""
-    shape: AccountShape = {
-        "id": account.id,
-        "program_id": account.program_id,
-        "balance": account.balance,
-        "lifetime_points": account.lifetime_points,
-        "customer_id": account.member_id,
-        "created_at": moment(account.opened_at),
-        "updated_at": moment(account.updated_at),
-    }
-    if member is not None:
-        shape["enrolled_at"] = moment(member.enrolled_at)
-        if member.phone:
-            shape["mapping"] = {
-                # A member has one loyalty phone, so her account's id names its mapping too.
-                "id": account.id,
-                "created_at": moment(account.opened_at),
-                "phone_number": member.phone,
-            }
-    return shape
-
-
 _REWARD_STATUS: Final = {
     rewards_pb2.REWARD_STATUS_PENDING: "ISSUED",
     rewards_pb2.REWARD_STATUS_ISSUED: "ISSUED",
@@ -260,6 +207,8 @@ def reward_shape(reward: rewards_pb2.Reward) -> RewardShape:
         shape["display_seconds_left"] = reward.display_seconds_left
     if reward.redeemed_salon_id:
         shape["location_id"] = reward.redeemed_salon_id
+    if reward.sale_id:
+        shape["order_id"] = reward.sale_id
     return shape
 
 
