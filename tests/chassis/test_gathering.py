@@ -154,7 +154,7 @@ async def test_a_caller_who_gives_up_takes_nobody_along_and_is_not_begun_any_mor
     leaving.cancel()
     await asyncio.sleep(0)
     work.open.set()
-    assert await asyncio.gather(served, staying) == [0, 4]
+    assert (await served, await staying) == (0, 4)
     assert leaving.cancelled()
     assert work.calls == [[0], [2]]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -160,3 +162,24 @@ async def test_a_batch_holds_one_to_256(house: House, count: int) -> None:
     item = debit(house, house.alices_account, 1)
     with pytest.raises(Exception, match="number_out_of_range"):
         await debit_all(house, [item] * count)
+
+
+async def test_points_that_have_ended_pay_for_nothing(house: House) -> None:
+    """D8: overdue expiry is posted before the batch spends, also where it then refuses."""
+    await house.adjust(10)
+    house.later(60)
+    await house.adjust(5)
+    account = uuid.UUID(house.alices_account)
+    end = house.clock.at + timedelta(days=1)
+    async with house.deps.pool.acquire() as conn:
+        await conn.execute(
+            "UPDATE lot SET expires_at = $2 WHERE account_id = $1 AND points = 10", account, end
+        )
+        await conn.execute("UPDATE account SET expiry_due = $2 WHERE id = $1", account, end)
+    house.clock.advance(timedelta(days=2))
+    items = [debit(house, house.alices_account, points) for points in (6, 4)]
+    outcomes = await debit_all(house, items)
+    assert [told(outcome) for outcome in outcomes] == ["insufficient_points", 1]
+    kinds = [entry.kind for entry in await house.entries()]
+    assert kinds.count(pb.ENTRY_KIND_EXPIRY) == 1
+    assert await house.breaches() == {}

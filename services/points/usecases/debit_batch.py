@@ -16,6 +16,7 @@ from services.points.domain.ledger import ENTRY_POINTS_MAX, Account, Entry, Move
 from services.points.domain.lots import Lot
 from services.points.storage import accounts as account_rows
 from services.points.storage import ledger as ledger_rows
+from services.points.usecases import overdue
 from services.points.usecases.deps import Deps
 from services.points.usecases.earn_items import AccountName
 from services.points.usecases.earn_queue import BATCH_ITEMS_MAX
@@ -54,7 +55,7 @@ async def _alone(deps: Deps, debit: Debit) -> Entry | Exception:
 
 
 class _Batch:
-    """The steps of one batch: lock, look up, decide, write."""
+    """The steps of one batch: lock, expire, look up, decide, write."""
 
     def __init__(self, deps: Deps, conn: Connection, debits: Sequence[Debit]) -> None:
         self.deps = deps
@@ -71,6 +72,7 @@ class _Batch:
         self.accounts = await account_rows.lock_accounts(
             self.conn, [_name(debit) for debit in self.debits]
         )
+        await self._post_overdue()
         keys = [(debit.chain_id, ledger.reward_debit_key(debit.reward_id)) for debit in self.debits]
         self.entries = await ledger_rows.entries_by_business_key(self.conn, keys)
         wanted: dict[AccountName, int] = {}
@@ -85,6 +87,17 @@ class _Batch:
             self.conn, [events.points_posted(movement.entry) for movement in self.movements]
         )
         return results, sum(movement.posting.points for movement in self.movements)
+
+    async def _post_overdue(self) -> None:
+        """What has ended can pay for nothing any more (D8)."""
+        settled = await overdue.settle(self.deps, self.conn, self.accounts.values())
+        movements = [movement for each in settled.values() for movement in each.movements]
+        await ledger_rows.write(self.conn, movements)
+        await outbox.append(
+            self.conn, [events.points_posted(movement.entry) for movement in movements]
+        )
+        overdue.count_expired(movements)
+        self.accounts |= {name: each.account for name, each in settled.items()}
 
     def _answer(self, debit: Debit) -> Entry | Exception:
         try:
