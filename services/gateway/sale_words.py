@@ -99,6 +99,12 @@ SALE_REFUSALS: Final[Mapping[str, Words]] = {
         en="A limit is a number of times from 1 to {maximum}, for ALL_TIME or for a DAY.",
         fr="Une limite est un nombre de fois de 1 à {maximum}, pour ALL_TIME ou pour un DAY.",
     ),
+    "PROMOTION_UNKNOWN": Words(
+        status=404,
+        public="NOT_FOUND",
+        en="The program has no such promotion.",
+        fr="Le programme n’a pas cette promotion.",
+    ),
     "PROMOTION_LIMIT": Words(
         status=409,
         public="CONFLICT",

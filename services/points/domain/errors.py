@@ -336,6 +336,13 @@ class TriggerLimitInvalid(Refusal):
     field = "trigger_limit"
 
 
+class PromotionUnknown(Refusal):
+    """The program has no such promotion."""
+
+    code = "promotion_unknown"
+    field = "promotion_id"
+
+
 class PromotionLimit(Refusal):
     """As many promotions run or are planned as may; `limit` says how many."""
 

@@ -35,6 +35,8 @@ _DURATION = re.compile(
     r"\+?P(?:(?P<weeks>\d{1,3})W|(?:(?P<days>\d{1,3})D)?"
     r"(?:T(?=\d)(?:(?P<hours>\d{1,4})H)?(?:(?P<minutes>\d{1,5})M)?(?:(?P<seconds>\d{1,7})S)?)?)"
 )
+# Lines end as they like; anything else that is not printed is no text.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ON_DAY = re.compile(r"(?P<nth>[+-]?[1-5])?(?P<day>MO|TU|WE|TH|FR|SA|SU)")
 
 
@@ -145,6 +147,8 @@ def period_from(text: str) -> Period:
     """
     if len(text) > TEXT_LENGTH_MAX:
         _refuse(f"{text[:20]}…")
+    if sign := _CONTROL.search(text):
+        _refuse(repr(sign[0]))
     values = _properties(text)
     if "DTSTART" not in values:
         _refuse("DTSTART")

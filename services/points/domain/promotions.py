@@ -42,6 +42,10 @@ PERIODS_MAX = 20
 QUALIFYING_MAX = 500
 TRIGGER_TIMES_MAX = 1000
 
+_UTC = ZoneInfo("UTC")
+# A time on the wall comes at most twelve hours later somewhere than in UTC; clocks change besides.
+_ZONES_SPAN = timedelta(hours=14)
+
 
 class PromotionStatus(StrEnum):
     """Planned, running, over by itself, or stopped by somebody."""
@@ -112,6 +116,17 @@ class Promotion:
     def id(self) -> PromotionId:
         """The promotion's own id."""
         return self.terms.id
+
+    @property
+    def updated_at(self) -> datetime:
+        """When it last changed: a promotion is made and at most canceled."""
+        return self.canceled_at or self.created_at
+
+    @property
+    def over_at(self) -> datetime | None:
+        """From this instant on it is over, whatever the salon's zone; None: it has no end."""
+        _, end = bounds(self.periods, zone=_UTC)
+        return None if end is None else end + _ZONES_SPAN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ STATUS: RefusalTable = {
     errors.AccountUnknown: grpc.StatusCode.NOT_FOUND,
     errors.SalonUnknown: grpc.StatusCode.NOT_FOUND,
     errors.DebitUnknown: grpc.StatusCode.NOT_FOUND,
+    errors.PromotionUnknown: grpc.StatusCode.NOT_FOUND,
     errors.ProgramInactive: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ProgramLimit: grpc.StatusCode.FAILED_PRECONDITION,
     errors.SalonInactive: grpc.StatusCode.FAILED_PRECONDITION,

@@ -23,6 +23,7 @@ from services.points.domain.errors import (
     IdInvalid,
     NumberOutOfRange,
     ProgramUnknown,
+    PromotionUnknown,
     SalonUnknown,
 )
 from services.points.domain.ids import (
@@ -32,6 +33,7 @@ from services.points.domain.ids import (
     MemberId,
     PostingId,
     ProgramId,
+    PromotionId,
     RewardId,
     SalonId,
 )
@@ -141,10 +143,23 @@ def grant_uuid(text: str) -> UUID | None:
 
 def posting_id(text: str, *, field: str) -> PostingId:
     """An entry; refuses with IdInvalid."""
+    return PostingId(required_uuid(text, field=field))
+
+
+def required_uuid(text: str, *, field: str) -> UUID:
+    """An id that must be one of ours; refuses with IdInvalid."""
     found = _uuid(text)
     if found is None:
         raise IdInvalid(field=field)
-    return PostingId(found)
+    return found
+
+
+def promotion_id(text: str) -> PromotionId:
+    """The promotion; refuses with PromotionUnknown."""
+    found = _uuid(text)
+    if found is None:
+        raise PromotionUnknown
+    return PromotionId(found)
 
 
 def filter_ids(texts: Iterable[str], kind: Callable[[UUID], Id]) -> list[Id] | None:

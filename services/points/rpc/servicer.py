@@ -7,11 +7,13 @@ from services.points.rpc.catalog import CatalogServicer
 from services.points.rpc.earning import EarningServicer
 from services.points.rpc.paying import PayingServicer
 from services.points.rpc.programs import ProgramsServicer
+from services.points.rpc.promotions import PromotionsServicer
 
 
 class PointsServicer(
     ProgramsServicer,
     CatalogServicer,
+    PromotionsServicer,
     EarningServicer,
     PayingServicer,
     AccountsServicer,

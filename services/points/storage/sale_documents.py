@@ -90,7 +90,7 @@ def terms_document(terms: SaleTerms) -> Document:
         "rules": [rule_document(rule) for rule in terms.rules],
         "tier_id": str(terms.tier_id) if terms.tier_id else None,
         "tier_multiplier": str(terms.tier_multiplier),
-        "promotions": [_promotion_document(promotion) for promotion in terms.promotions],
+        "promotions": [promotion_document(promotion) for promotion in terms.promotions],
         "expiry_policy": terms.expiry_policy,
         "time_zone": terms.time_zone,
         "visit_refund_basis": terms.visit_refund_basis.value,
@@ -115,7 +115,7 @@ def terms_from(document: Mapping[str, Any]) -> SaleTerms:
         rules=tuple(rule_from(rule) for rule in document["rules"]),
         tier_id=TierId(UUID(tier_id)) if tier_id else None,
         tier_multiplier=Decimal(document["tier_multiplier"]),
-        promotions=tuple(_promotion_from(one) for one in document["promotions"]),
+        promotions=tuple(promotion_from(one) for one in document["promotions"]),
         expiry_policy=document["expiry_policy"],
         time_zone=document["time_zone"],
         visit_refund_basis=VisitRefundBasis(document["visit_refund_basis"]),
@@ -253,7 +253,8 @@ def change_from(document: Mapping[str, Any]) -> Change:
             raise ValueError(f"a change of a sale of type {unknown}")
 
 
-def _promotion_document(promotion: PromotionTerms) -> Document:
+def promotion_document(promotion: PromotionTerms) -> Document:
+    """What of a promotion decides over a sale, of a program or frozen with a sale."""
     incentive = promotion.incentive
     return {
         "id": str(promotion.id),
@@ -265,7 +266,8 @@ def _promotion_document(promotion: PromotionTerms) -> Document:
     }
 
 
-def _promotion_from(document: Mapping[str, Any]) -> PromotionTerms:
+def promotion_from(document: Mapping[str, Any]) -> PromotionTerms:
+    """The terms of a document."""
     incentive: Incentive = (
         Addition(points=document["addition"])
         if document["multiplier"] is None
