@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from services.points.domain import expiry, ledger, refunds, sales, terms
 from services.points.domain.accrual import AccrualRule, CategoryRule, ItemRule, SpendRule, VisitRule
+from services.points.domain.expiry import Ending
 from services.points.domain.ids import (
     AccountId,
     CatalogId,
@@ -177,6 +178,14 @@ class Tally:
 
     def open_lots(self) -> list[Lot]:
         return [lot for lot in self.lots.values() if lot.remaining > 0]
+
+    def endings(self) -> list[Ending]:
+        """What storage tells of lots that end."""
+        return [
+            Ending(points=lot.remaining, expires_at=lot.expires_at, zone=TORONTO)
+            for lot in self.open_lots()
+            if lot.expires_at is not None
+        ]
 
     def take(self, movement: Movement) -> Movement:
         assert movement.before == self.account

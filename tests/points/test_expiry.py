@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from services.points.domain import expiry
 from services.points.domain.errors import ExpiryPolicyInvalid
-from services.points.domain.expiry import Deadline
+from services.points.domain.expiry import Deadline, Ending
 from services.points.domain.ledger import PostingKind
 from services.points.domain.lots import POLICY_NEVER
 from tests.points.tally import NOON, SPEND_1, TORONTO, Tally, custom, line, sold
 
 FEBRUARY = datetime(2027, 2, 1, tzinfo=TORONTO).astimezone(UTC)
 SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
@@ -54,8 +55,8 @@ def test_x1_points_are_usable_to_the_last_second() -> None:
     tally.earn(100, policy="P3M")
 
     assert tally.expire(now=FEBRUARY - SECOND) == []
-    assert expiry.usable_balance(tally.account, tally.open_lots(), now=FEBRUARY - SECOND) == 100
-    assert expiry.usable_balance(tally.account, tally.open_lots(), now=FEBRUARY) == 0
+    assert expiry.usable_balance(tally.account, tally.endings(), now=FEBRUARY - SECOND) == 100
+    assert expiry.usable_balance(tally.account, tally.endings(), now=FEBRUARY) == 0
     (movement,) = tally.expire(now=FEBRUARY)
     assert movement.posting.kind is PostingKind.EXPIRY
     assert movement.posting.signed_points == -100
@@ -155,14 +156,28 @@ def test_what_ends_is_told_with_its_dates() -> None:
     tally.earn(20, policy="P3M")
     tally.earn(7)
 
-    told = expiry.expiring(tally.open_lots(), now=NOON, zone=TORONTO)
+    told = expiry.deadlines(tally.endings(), now=NOON)
 
-    assert told.points == 50
-    assert told.deadlines == (
+    assert sum(deadline.points for deadline in told) == 50
+    assert told == (
         Deadline(points=30, expires_at=FEBRUARY, last_day=date(2027, 1, 31)),
         Deadline(points=20, expires_at=local("2027-03-01T00:00"), last_day=date(2027, 2, 28)),
     )
-    assert expiry.expiring(tally.open_lots(), now=FEBRUARY, zone=TORONTO).points == 20
+    assert [deadline.points for deadline in expiry.deadlines(tally.endings(), now=FEBRUARY)] == [20]
+
+
+def test_points_of_two_zones_have_each_their_last_day() -> None:
+    """SQ-68, D8: one instant may be the end of two days, of two calendars."""
+    vancouver = ZoneInfo("America/Vancouver")
+    endings = [
+        Ending(points=3, expires_at=FEBRUARY + 3 * HOUR, zone=vancouver),
+        Ending(points=1, expires_at=FEBRUARY, zone=TORONTO),
+        Ending(points=1, expires_at=FEBRUARY, zone=ZoneInfo("America/New_York")),
+    ]
+    assert expiry.deadlines(endings, now=NOON) == (
+        Deadline(points=2, expires_at=FEBRUARY, last_day=date(2027, 1, 31)),
+        Deadline(points=3, expires_at=FEBRUARY + 3 * HOUR, last_day=date(2027, 1, 31)),
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -35,11 +34,12 @@ class Deadline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expiring:
-    """What of a balance will end, in all and by its dates, soonest first (SQ-68)."""
+class Ending:
+    """What an account holds that ends at one instant, and the zone of the salon of its points."""
 
     points: int
-    deadlines: tuple[Deadline, ...]
+    expires_at: datetime
+    zone: ZoneInfo
 
 
 def policy_from(duration: str | None) -> str:
@@ -86,9 +86,14 @@ def next_end(open_lots: Sequence[Lot], *, now: datetime) -> datetime | None:
     return min(ends, default=None)
 
 
-def usable_balance(account: Account, open_lots: Sequence[Lot], *, now: datetime) -> int:
+def usable_balance(account: Account, endings: Sequence[Ending], *, now: datetime) -> int:
     """The balance as it is to be told: what has ended is gone, posted yet or not (D8)."""
-    return account.balance - sum(lot.remaining for lot in overdue(open_lots, now=now))
+    return account.balance - ended_points(endings, now=now)
+
+
+def ended_points(endings: Sequence[Ending], *, now: datetime) -> int:
+    """Points that have ended and are not posted yet."""
+    return sum(ending.points for ending in endings if ending.expires_at <= now)
 
 
 def movements(
@@ -124,22 +129,16 @@ def movements(
     return tuple(moved)
 
 
-def expiring(open_lots: Sequence[Lot], *, now: datetime, zone: ZoneInfo) -> Expiring:
-    """What will end, with its schedule: one line for each instant, lots without an end left out."""
-    ending = sorted(
-        (lot.expires_at, lot.remaining)
-        for lot in open_lots
-        if lot.expires_at is not None and lot.remaining > 0 and now < lot.expires_at
+def deadlines(endings: Sequence[Ending], *, now: datetime) -> tuple[Deadline, ...]:
+    """What will end, soonest first: one line for each instant and day (SQ-68)."""
+    points: dict[tuple[datetime, date], int] = {}
+    for ending in endings:
+        if now < ending.expires_at:
+            end = (ending.expires_at, last_day(ending.expires_at, zone=ending.zone))
+            points[end] = points.get(end, 0) + ending.points
+    return tuple(
+        Deadline(points=points[end], expires_at=end[0], last_day=end[1]) for end in sorted(points)
     )
-    deadlines = tuple(
-        Deadline(
-            points=sum(points for _, points in group),
-            expires_at=end,
-            last_day=last_day(end, zone=zone),
-        )
-        for end, group in groupby(ending, key=lambda pair: pair[0])
-    )
-    return Expiring(points=sum(points for _, points in ending), deadlines=deadlines)
 
 
 def _months(policy: str) -> int:

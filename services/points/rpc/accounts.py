@@ -8,7 +8,7 @@ from services.points.domain.history import EntryQuery
 from services.points.domain.ids import AccountId, MemberId, SalonId
 from services.points.rpc import reading, writing
 from services.points.rpc.door import Context, Door
-from services.points.usecases import accounts, history, programs
+from services.points.usecases import accounts, history, ledger_view, programs
 
 
 class AccountsServicer(Door):
@@ -82,6 +82,19 @@ class AccountsServicer(Door):
         return pb.ListEntriesResponse(
             entries=[writing.entry(found) for found in page.entries], more=page.more
         )
+
+    async def GetLedger(
+        self, request: pb.GetLedgerRequest, context: Context
+    ) -> pb.GetLedgerResponse:
+        """See `usecases.ledger_view.get_ledger`."""
+        view = await ledger_view.get_ledger(
+            self._deps,
+            chain_id=reading.chain_id(request.chain_id),
+            account_id=reading.account_id(request.account_id),
+            before_sequence=request.before_sequence,
+            limit=request.limit,
+        )
+        return writing.ledger(view)
 
 
 def _entry_query(request: pb.ListEntriesRequest) -> EntryQuery:

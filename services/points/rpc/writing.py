@@ -9,10 +9,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.points.v1 import points_pb2 as pb
 from loyalty.types.v1 import types_pb2
 
-from services.points.domain.ledger import Account, Actor, Entry, PostingKind
+from services.points.domain.ledger import Actor, Entry, PostingKind
 from services.points.domain.programs import Program
 from services.points.rpc import rules
+from services.points.usecases.account_views import AccountView
 from services.points.usecases.earn_items import Earned
+from services.points.usecases.ledger_view import LedgerLine, LedgerView
+from services.points.usecases.standings import Rung
 
 _KINDS = {
     PostingKind.EARN: pb.ENTRY_KIND_EARN,
@@ -57,18 +60,39 @@ def program(found: Program) -> pb.Program:
     )
 
 
-def account(found: Account) -> pb.Account:
-    """A member's account."""
+def account(found: AccountView) -> pb.Account:
+    """A member's account as it is told."""
+    kept = found.account
     return pb.Account(
-        id=str(found.id),
-        chain_id=str(found.chain_id),
-        member_id=str(found.member_id),
-        program_id=str(found.program_id),
+        id=str(kept.id),
+        chain_id=str(kept.chain_id),
+        member_id=str(kept.member_id),
+        program_id=str(kept.program_id),
         balance=found.balance,
-        lifetime_points=found.lifetime_points,
-        sequence=found.sequence,
-        opened_at=timestamp(found.opened_at),
-        updated_at=timestamp(found.updated_at),
+        lifetime_points=kept.lifetime_points,
+        sequence=kept.sequence,
+        opened_at=timestamp(kept.opened_at),
+        updated_at=timestamp(kept.updated_at),
+        expiring=[
+            pb.ExpiringPoints(
+                points=deadline.points,
+                expires_at=timestamp(deadline.expires_at),
+                last_day=deadline.last_day.isoformat(),
+            )
+            for deadline in found.deadlines
+        ],
+        tier=_tier_standing(found.rung) if found.rung else None,
+    )
+
+
+def _tier_standing(rung: Rung) -> pb.TierStanding:
+    standing = rung.standing
+    return pb.TierStanding(
+        tier=rules.tier(rung.tier),
+        next=rules.tier(rung.next) if rung.next else None,
+        progress=rung.progress,
+        entered_at=timestamp(standing.entered_at),
+        kept_until=timestamp(standing.kept_until) if standing.kept_until else None,
     )
 
 
@@ -102,6 +126,32 @@ def entry(found: Entry) -> pb.Entry:
         tier_bonus=posting.tier_bonus,
         promotion_id=str(posting.promotion_id or ""),
         change_id=posting.change_id or "",
+    )
+
+
+def ledger(view: LedgerView) -> pb.GetLedgerResponse:
+    """An account's ledger."""
+    return pb.GetLedgerResponse(
+        totals=[
+            pb.LedgerTotal(kind=_KINDS[total.kind], points=total.points, entries=total.entries)
+            for total in view.totals
+        ],
+        lines=[_ledger_line(line) for line in view.lines],
+        more=view.more,
+        balance=view.balance,
+        overdue=view.overdue,
+    )
+
+
+def _ledger_line(line: LedgerLine) -> pb.LedgerLine:
+    brought = line.brought
+    end = brought.expires_at if brought else None
+    return pb.LedgerLine(
+        entry=entry(line.entry),
+        uses=[pb.LedgerUse(entry_id=str(use.origin_id), points=use.points) for use in line.taken],
+        remaining=brought.remaining if brought else 0,
+        expires_at=timestamp(end) if end else None,
+        expiry_policy=brought.policy if brought else "",
     )
 
 

@@ -13,7 +13,7 @@ from services.chassis.postgres import Connection
 from services.points.domain.ids import AccountId, ChainId, MemberId, ProgramId
 from services.points.domain.ledger import Account
 
-_COLUMNS = """
+ACCOUNT_COLUMNS = """
 account.chain_id, account.id, account.member_id, account.program_id, account.balance,
 account.lifetime_points, account.sequence, account.opened_at, account.updated_at,
 account.expiry_due
@@ -30,7 +30,7 @@ RETURNING chain_id, id
 """
 
 _LOCK = f"""
-SELECT {_COLUMNS}
+SELECT {ACCOUNT_COLUMNS}
 FROM unnest($1::uuid[], $2::uuid[]) AS wanted (chain_id, id)
 JOIN account USING (chain_id, id)
 ORDER BY account.chain_id, account.id
@@ -40,7 +40,7 @@ FOR UPDATE OF account
 # One statement for each way in, and bounds that are always there: with "IS NULL OR" a prepared plan
 # could not use the index.
 _SEARCH_ALL = f"""
-SELECT {_COLUMNS} FROM account
+SELECT {ACCOUNT_COLUMNS} FROM account
 WHERE chain_id = $1 AND (opened_at, id) > ($2, $3::uuid)
   AND ($4::uuid IS NULL OR program_id = $4)
 ORDER BY opened_at, id
@@ -48,7 +48,7 @@ LIMIT $5
 """  # noqa: S608
 
 _SEARCH_MEMBERS = f"""
-SELECT {_COLUMNS} FROM account
+SELECT {ACCOUNT_COLUMNS} FROM account
 WHERE chain_id = $1 AND (opened_at, id) > ($2, $3::uuid)
   AND ($4::uuid IS NULL OR program_id = $4)
   AND member_id = ANY($6::uuid[])
@@ -119,7 +119,7 @@ async def lock_accounts(
     if not names:
         return {}
     rows = await conn.fetch(_LOCK, [name[0] for name in names], [name[1] for name in names])
-    return {(account.chain_id, account.id): account for account in map(_account, rows)}
+    return {(account.chain_id, account.id): account for account in map(account_of, rows)}
 
 
 async def lock_account(
@@ -133,23 +133,11 @@ async def lock_account(
 async def account(conn: Connection, chain_id: ChainId, account_id: AccountId) -> Account | None:
     """One account as it stands."""
     row = await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM account WHERE chain_id = $1 AND id = $2",  # noqa: S608
+        f"SELECT {ACCOUNT_COLUMNS} FROM account WHERE chain_id = $1 AND id = $2",  # noqa: S608
         chain_id,
         account_id,
     )
-    return _account(row) if row else None
-
-
-async def accounts_by_id(
-    conn: Connection, *, chain_id: ChainId, account_ids: Sequence[AccountId]
-) -> list[Account]:
-    """Those of the accounts that the chain has, as they stand, in any order."""
-    rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM account WHERE chain_id = $1 AND id = ANY($2::uuid[])",  # noqa: S608
-        chain_id,
-        account_ids,
-    )
-    return [_account(row) for row in rows]
+    return account_of(row) if row else None
 
 
 async def search(
@@ -168,7 +156,7 @@ async def search(
         rows = await conn.fetch(_SEARCH_ALL, *arguments)
     else:
         rows = await conn.fetch(_SEARCH_MEMBERS, *arguments, member_ids)
-    return [_account(row) for row in rows]
+    return [account_of(row) for row in rows]
 
 
 async def owners(
@@ -191,7 +179,8 @@ async def owners(
     }
 
 
-def _account(row: asyncpg.Record) -> Account:
+def account_of(row: asyncpg.Record) -> Account:
+    """An account from a row with its columns."""
     return Account(
         chain_id=ChainId(row["chain_id"]),
         id=AccountId(row["id"]),

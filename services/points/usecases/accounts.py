@@ -20,6 +20,7 @@ from services.points.domain.programs import named, require_serving
 from services.points.storage import accounts as account_rows
 from services.points.storage import programs as program_rows
 from services.points.storage.accounts import Opening
+from services.points.usecases.account_views import AccountView, account_views
 from services.points.usecases.deps import Deps
 
 PAGE_LIMIT_MAX = 200
@@ -36,22 +37,23 @@ _CURSOR = struct.Struct(">16sq16s")
 class AccountPage:
     """Some accounts, and where the next ones begin; an empty cursor is the end."""
 
-    accounts: tuple[Account, ...]
+    accounts: tuple[AccountView, ...]
     cursor: str
 
 
 async def open_account(
     deps: Deps, *, chain_id: ChainId, member_id: MemberId, program_id: ProgramId | None
-) -> Account:
+) -> AccountView:
     """The member's account in a program (None: the chain's default), opened if need be.
 
     Repeatable. Refuses with ProgramUnknown, or with ProgramInactive where it would open one.
     """
 
-    async def work(conn: Connection) -> Account:
-        return await open_account_within(
+    async def work(conn: Connection) -> AccountView:
+        account = await open_account_within(
             deps, conn, chain_id=chain_id, member_id=member_id, program_id=program_id
         )
+        return (await account_views(deps, conn, chain_id, [account.id]))[0]
 
     return await in_transaction(deps.pool, work)
 
@@ -94,18 +96,18 @@ async def open_account_within(
     return account
 
 
-async def get_account(deps: Deps, *, chain_id: ChainId, account_id: AccountId) -> Account:
+async def get_account(deps: Deps, *, chain_id: ChainId, account_id: AccountId) -> AccountView:
     """One account; another chain's is unknown like one that is not there (AccountUnknown)."""
     async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
-        account = await account_rows.account(conn, chain_id, account_id)
-    if account is None:
+        found = await account_views(deps, conn, chain_id, [account_id])
+    if not found:
         raise AccountUnknown
-    return account
+    return found[0]
 
 
 async def get_accounts(
     deps: Deps, *, chain_id: ChainId, account_ids: Sequence[AccountId]
-) -> list[Account]:
+) -> list[AccountView]:
     """Several accounts in the order asked for; unknown ones are left out.
 
     Refuses with NumberOutOfRange.
@@ -113,9 +115,7 @@ async def get_accounts(
     if not 1 <= len(account_ids) <= NAMED_ACCOUNTS_MAX:
         raise NumberOutOfRange(field="account_ids", minimum=1, maximum=NAMED_ACCOUNTS_MAX)
     async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
-        found = await account_rows.accounts_by_id(conn, chain_id=chain_id, account_ids=account_ids)
-    by_id = {account.id: account for account in found}
-    return [by_id[wanted] for wanted in dict.fromkeys(account_ids) if wanted in by_id]
+        return await account_views(deps, conn, chain_id, list(dict.fromkeys(account_ids)))
 
 
 async def search_accounts(
@@ -146,9 +146,12 @@ async def search_accounts(
             after=after,
             limit=limit + 1,
         )
-    page = found[:limit]
+        page = found[:limit]
+        views = await account_views(deps, conn, chain_id, [account.id for account in page])
     more = len(found) > limit
-    return AccountPage(accounts=tuple(page), cursor=_cursor(deps, page[-1], digest) if more else "")
+    return AccountPage(
+        accounts=tuple(views), cursor=_cursor(deps, page[-1], digest) if more else ""
+    )
 
 
 def checked_limit(limit: int) -> int:

@@ -1,6 +1,6 @@
 """Tiers in the ledger: what a member's tier adds, and where sales, refunds and years take her.
 
-Every function here wants the account locked, and costs nothing where the program has no ladder.
+Whatever moves a standing wants its account locked; a program without a ladder costs nothing.
 """
 
 from __future__ import annotations
@@ -38,15 +38,38 @@ class Climber:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class Found:
     """A climber with what is kept, and where that makes her stand."""
 
     climber: Climber
     place: Place
     standing: Standing
 
+    @classmethod
+    def at(cls, climber: Climber, place: Place) -> Found:
+        """At the foot of the ladder where nothing is kept.
+
+        A standing of before the launch was on another ladder, and is none on this one (T1).
+        """
+        ladder, standing = climber.ladder, place.standing
+        if standing is None or standing.entered_at < ladder.launched_at:
+            since = max(ladder.launched_at, climber.account.opened_at)
+            standing = tiers.lowest(ladder, since=since)
+        return cls(climber=climber, place=place, standing=standing)
+
     def progress(self, entries: Sequence[BasePoints]) -> Progress:
         return Progress(ladder=self.climber.ladder, entries=tuple(entries), zone=self.place.zone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """A member's tier as it is told: the next one, None at the top, and progress towards it."""
+
+    tier: Tier
+    next: Tier | None
+    # Base points of the last twelve months.
+    progress: int
+    standing: Standing
 
 
 async def multiplier_of(
@@ -136,27 +159,30 @@ async def check_years(conn: Connection, climbers: Sequence[Climber]) -> list[Out
     return await _kept(conn, found, await _checked(conn, found))
 
 
-def standing_on(ladder: Ladder, account: Account, kept: Standing | None) -> Standing:
-    """Where an account stands on a ladder: at its foot where nothing is kept.
+async def rungs(conn: Connection, found: Sequence[Found]) -> dict[AccountName, Rung]:
+    """Where members are to be told that they stand; writes nothing, and locks nothing."""
+    checked = await _checked(conn, found)
+    sums = await standing_rows.progress_sums(conn, [_year(each) for each in found])
+    told = {}
+    for each, standing in zip(found, checked, strict=True):
+        ladder = each.climber.ladder
+        tier = ladder.named(standing)
+        higher = [other for other in ladder.tiers if other.threshold > tier.threshold]
+        told[each.climber.name] = Rung(
+            tier=tier,
+            next=higher[0] if higher else None,
+            progress=sums.get(each.climber.name, 0),
+            standing=standing,
+        )
+    return told
 
-    A standing of before the launch was on another ladder, and is none on this one (T1).
-    """
-    if kept is None or kept.entered_at < ladder.launched_at:
-        return tiers.lowest(ladder, since=max(ladder.launched_at, account.opened_at))
-    return kept
 
-
-async def _found(conn: Connection, climbers: Sequence[Climber]) -> list[_Found]:
+async def _found(conn: Connection, climbers: Sequence[Climber]) -> list[Found]:
     places = await standing_rows.places(conn, [climber.name for climber in climbers])
-    found = []
-    for climber in climbers:
-        place = places[climber.name]
-        standing = standing_on(climber.ladder, climber.account, place.standing)
-        found.append(_Found(climber=climber, place=place, standing=standing))
-    return found
+    return [Found.at(climber, places[climber.name]) for climber in climbers]
 
 
-async def _checked(conn: Connection, found: Sequence[_Found]) -> list[Standing]:
+async def _checked(conn: Connection, found: Sequence[Found]) -> list[Standing]:
     """Standings after the yearly checks that are due; nothing is asked where none is."""
     due = [each for each in found if _is_due(each)]
     entries = await _entries(conn, due)
@@ -172,20 +198,20 @@ async def _checked(conn: Connection, found: Sequence[_Found]) -> list[Standing]:
     ]
 
 
-def _is_due(found: _Found) -> bool:
+def _is_due(found: Found) -> bool:
     due = found.standing.kept_until
     return due is not None and due <= found.climber.at
 
 
 async def _entries(
-    conn: Connection, found: Sequence[_Found]
+    conn: Connection, found: Sequence[Found]
 ) -> dict[AccountName, tuple[BasePoints, ...]]:
     """All base points since the launch."""
     spans = [Span(name=each.climber.name, since=each.climber.ladder.launched_at) for each in found]
     return await standing_rows.progress_entries(conn, spans)
 
 
-def _year(found: _Found) -> Span:
+def _year(found: Found) -> Span:
     climber = found.climber
     return Span(
         name=climber.name,
@@ -196,7 +222,7 @@ def _year(found: _Found) -> Span:
 
 
 async def _kept(
-    conn: Connection, found: Sequence[_Found], standings: Sequence[Standing]
+    conn: Connection, found: Sequence[Found], standings: Sequence[Standing]
 ) -> list[OutboxEvent]:
     """Write the standings that differ; the events of those whose tier does."""
     changes, told = [], []
