@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.chassis import runner
 from services.chassis.runner import App
-from services.points import consumers, ledger_check, rpc
+from services.points import consumers, jobs, rpc
 from services.points.settings import Settings
 from services.points.usecases import deps as tools
 from services.points.usecases.earn_queue import EarnQueue
@@ -24,14 +24,8 @@ async def build(app: App[Settings]) -> None:
     app.consume(
         group=consumers.GROUP, topics=[consumers.ENROLLMENT], handlers=consumers.handlers(deps)
     )
+    jobs.schedule(app, deps)
     app.relay_outbox()
-    if settings.ledger_check_seconds:
-        app.background(
-            "ledger check",
-            lambda: ledger_check.watch(
-                settings.database_url, every_seconds=settings.ledger_check_seconds
-            ),
-        )
     app.on_stop(queue.drain)
 
 

@@ -49,6 +49,18 @@ CODE_FAILURE_CEILINGS_TOTAL = Counter(
     "Hours in which a chain's wrong codes passed the ceiling that asks for a look",
     registry=REGISTRY,
 )
+SWEEP_SECONDS = Gauge(
+    "loyalty_sweep_seconds",
+    "Time that the last sweep took, by what fell due: expiry, tiers",
+    ["kind"],
+    registry=REGISTRY,
+)
+SWEEP_OLDEST_DUE_SECONDS = Gauge(
+    "loyalty_sweep_oldest_due_seconds",
+    "How long the oldest of what is due by real time has waited, after the last sweep",
+    ["kind"],
+    registry=REGISTRY,
+)
 LEDGER_IMBALANCE = Gauge(
     "loyalty_ledger_imbalance",
     "Rows that the last ledger check found at fault; 0 is the only good value",

@@ -20,3 +20,9 @@ class Settings(ServiceSettings):
         le=7 * 24 * 3600,
         description="seconds between two ledger checks of the running service; 0 = never",
     )
+    sweep_seconds: int = Field(
+        60,
+        ge=1,
+        le=24 * 3600,
+        description="seconds between two sweeps for points that end and tiers of a year ago",
+    )

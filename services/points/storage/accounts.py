@@ -37,6 +37,8 @@ ORDER BY account.chain_id, account.id
 FOR UPDATE OF account
 """  # noqa: S608
 
+_LOCK_FREE = f"{_LOCK} SKIP LOCKED"
+
 # One statement for each way in, and bounds that are always there: with "IS NULL OR" a prepared plan
 # could not use the index.
 _SEARCH_ALL = f"""
@@ -109,16 +111,18 @@ async def open_accounts(conn: Connection, openings: Sequence[Opening]) -> set[Ac
 
 
 async def lock_accounts(
-    conn: Connection, wanted: Iterable[tuple[ChainId, AccountId]]
+    conn: Connection, wanted: Iterable[tuple[ChainId, AccountId]], *, waits: bool = True
 ) -> dict[tuple[ChainId, AccountId], Account]:
     """Lock accounts in order of id until the transaction ends; those not there are left out.
 
-    The lock covers the account's lots, grants and next sequence number as well.
+    Without `waits`, so are those that somebody else holds. The lock covers the account's lots,
+    grants, standing and next sequence number as well.
     """
     names = list(dict.fromkeys(wanted))
     if not names:
         return {}
-    rows = await conn.fetch(_LOCK, [name[0] for name in names], [name[1] for name in names])
+    statement = _LOCK if waits else _LOCK_FREE
+    rows = await conn.fetch(statement, [name[0] for name in names], [name[1] for name in names])
     return {(account.chain_id, account.id): account for account in map(account_of, rows)}
 
 

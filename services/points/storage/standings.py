@@ -199,6 +199,21 @@ async def put(conn: Connection, changes: Sequence[StandingChange]) -> int:
     return count
 
 
+async def drop(conn: Connection, names: Sequence[AccountName]) -> None:
+    """Forget where members stood on ladders that are gone."""
+    if not names:
+        return
+    await conn.execute(
+        """
+        DELETE FROM tier_standing AS standing
+        USING unnest($1::uuid[], $2::uuid[]) AS gone (chain_id, account_id)
+        WHERE standing.chain_id = gone.chain_id AND standing.account_id = gone.account_id
+        """,
+        [chain_id for chain_id, _ in names],
+        [account_id for _, account_id in names],
+    )
+
+
 def standing_of(row: asyncpg.Record) -> Standing:
     """A standing from a row with its columns."""
     return Standing(

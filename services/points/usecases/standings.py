@@ -153,10 +153,17 @@ async def after_refund(
     return told[0] if told else None
 
 
-async def check_years(conn: Connection, climbers: Sequence[Climber]) -> list[OutboxEvent]:
-    """Make every yearly check that is due by each climber's moment (T6, T7). Repeatable."""
+async def check_years(
+    conn: Connection, climbers: Sequence[Climber]
+) -> tuple[list[OutboxEvent], list[AccountName]]:
+    """Make every yearly check that is due by each climber's moment (T6, T7). Repeatable.
+
+    Answers the events of changes of tier, and whose kept standing is of a ladder of before.
+    """
     found = await _found(conn, climbers)
-    return await _kept(conn, found, await _checked(conn, found))
+    told = await _kept(conn, found, await _checked(conn, found))
+    gone = [each.climber.name for each in found if each.place.standing not in (None, each.standing)]
+    return told, gone
 
 
 async def rungs(conn: Connection, found: Sequence[Found]) -> dict[AccountName, Rung]:
