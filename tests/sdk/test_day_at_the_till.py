@@ -16,7 +16,11 @@ from tests.sdk.story import BALANCE, EVENTS, Day, live
 from tests.sdk.till import AsyncTill, StubbornTill, SyncTill, Till
 from tests.stack import Stack
 
-pytestmark = pytest.mark.stack
+pytestmark = [
+    pytest.mark.stack,
+    # The SDK reads its unions in the way of an older pydantic.
+    pytest.mark.filterwarnings("ignore:The `__fields__` attribute:DeprecationWarning"),
+]
 
 Kind = type[SyncTill] | type[AsyncTill]
 SEED = 20261121
