@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 
-from services.gateway import examples, promotion_examples
+from services.gateway import example_ids
+from services.gateway.examples import EXAMPLES
+from services.gateway.promotion_examples import PROMOTION
 from tests.e2e.chains import Chain, earn, enrol, fresh_key, fresh_phone, make_tier, take
 
 
@@ -66,18 +68,21 @@ async def calls(base_url: str) -> list[Call]:
 
 # The made-up ids of the examples, by the name that paths give them.
 _EXAMPLE_IDS = {
-    "program_id": examples.PROGRAM,
-    "tier_id": examples.TIER,
-    "promotion_id": promotion_examples.PROMOTION,
-    "account_id": examples.ACCOUNT,
-    "customer_id": examples.CUSTOMER,
-    "reward_id": examples.REWARD,
-    "location_id": examples.LOCATION,
-    "offer_id": examples.OFFER,
-    "device_id": examples.DEVICE,
-    "staff_id": examples.STAFF,
-    "api_key_id": examples.API_KEY,
-    "chain_id": examples.CHAIN,
+    "program_id": example_ids.PROGRAM,
+    "tier_id": example_ids.TIER,
+    "account_id": example_ids.ACCOUNT,
+    "customer_id": example_ids.CUSTOMER,
+    "reward_id": example_ids.REWARD,
+    "location_id": example_ids.LOCATION,
+    "offer_id": example_ids.OFFER,
+    "device_id": example_ids.DEVICE,
+    "staff_id": example_ids.STAFF,
+    "api_key_id": example_ids.API_KEY,
+    "chain_id": example_ids.CHAIN,
+    "order_id": example_ids.ORDER,
+    "open_order_id": example_ids.OPEN_ORDER,
+    "object_id": example_ids.ITEM,
+    "promotion_id": PROMOTION,
 }
 
 
@@ -88,7 +93,7 @@ def about(example: Any, ids: dict[str, str]) -> Any:
     text = json.dumps(example)
     for name, made_up in _EXAMPLE_IDS.items():
         text = text.replace(made_up, ids[name])
-    text = text.replace(examples.KEY, fresh_key()).replace(examples.PHONE, fresh_phone())
+    text = text.replace(example_ids.KEY, fresh_key()).replace(example_ids.PHONE, fresh_phone())
     text = text.replace("bob@example.com", f"{fresh_key()}@example.com")
     text = text.replace("leonie@example.com", f"{fresh_key()}@example.com")
     return json.loads(text)
@@ -123,11 +128,44 @@ async def furnish(chain: Chain) -> dict[str, str]:
             ("/v2/devices", "device", "CreateDevice"),
             ("/v2/api-keys", "api_key", "CreateApiKey"),
         ):
-            body = about(examples.EXAMPLES[example].request, made)
+            body = about(EXAMPLES[example].request, made)
             answer = await client.post(path, json=body)
             assert answer.status_code == 200, answer.text
             ids[f"{name.removeprefix('loyalty_')}_id"] = answer.json()[name]["id"]
-    return ids
+        return ids | await _sell(client, made | ids)
+
+
+async def _sell(client: httpx.AsyncClient, ids: dict[str, str]) -> dict[str, str]:
+    """A catalog, an open order, and one that was counted and changed as in the examples."""
+
+    async def made(example: str, path: str, **more: str) -> dict[str, Any]:
+        body = about(EXAMPLES[example].request, ids | more)
+        answer = await client.post(path, json=body)
+        assert answer.status_code == 200, (example, answer.text)
+        told: dict[str, Any] = answer.json()
+        return told
+
+    catalog = await made("BatchUpsertCatalogObjects", "/v2/catalog/batch-upsert")
+    mapped = {one["client_object_id"]: one["object_id"] for one in catalog["id_mappings"]}
+    open_order = (await made("CreateOrder", "/v2/orders"))["order"]["id"]
+    order = (await made("CreateOrder", "/v2/orders"))["order"]["id"]
+    counted = await client.post(
+        f"/v2/loyalty/accounts/{ids['account_id']}/accumulate",
+        json={
+            "idempotency_key": fresh_key(),
+            "location_id": ids["location_id"],
+            "accumulate_points": {"order_id": order},
+        },
+    )
+    assert counted.status_code == 200, counted.text
+    # An exchange or a refund by the same id has no second effect: the examples' own are done here.
+    await made("CreateLoyaltyRefund", "/v2/loyalty/refunds", order_id=order)
+    await made("CreateLoyaltyExchange", "/v2/loyalty/exchanges", order_id=order)
+    return {
+        "order_id": order,
+        "open_order_id": open_order,
+        "object_id": mapped["#soin"],
+    }
 
 
 READS = (
@@ -140,6 +178,7 @@ READS = (
     ("GET", "/v2/devices"),
     ("GET", "/v2/staff"),
     ("GET", "/v2/api-keys"),
+    ("GET", "/v2/catalog/list"),
     ("POST", "/v2/loyalty/accounts/search"),
     ("POST", "/v2/loyalty/rewards/search"),
     ("POST", "/v2/loyalty/events/search"),

@@ -11,7 +11,18 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from services.gateway.pos.fields import Currency, Flag, Id, Line, Moment, Money, Part, single_line
+from services.gateway.pos.fields import (
+    ID_LENGTH_MAX,
+    Currency,
+    Flag,
+    Id,
+    Line,
+    Moment,
+    Money,
+    Part,
+    not_blank,
+    single_line,
+)
 
 LINES_MAX: Final = 500
 # As many as anybody could explain on a receipt.
@@ -44,7 +55,16 @@ Percentage = Annotated[
     AfterValidator(_at_most_hundred),
 ]
 Uid = Annotated[
-    str, Field(strict=True, min_length=1, max_length=UID_LENGTH_MAX), AfterValidator(single_line)
+    str,
+    Field(strict=True, max_length=UID_LENGTH_MAX),
+    AfterValidator(single_line),
+    AfterValidator(not_blank),
+]
+CatalogId = Annotated[
+    str,
+    Field(strict=True, max_length=ID_LENGTH_MAX, description="An object of the catalog."),
+    AfterValidator(single_line),
+    AfterValidator(not_blank),
 ]
 LineName = Annotated[
     str, Field(strict=True, max_length=NAME_LENGTH_MAX), AfterValidator(single_line)
@@ -76,7 +96,7 @@ class AppliedDiscount(Part):
 class Modifier(Part):
     """An option of a line; one with a price of its own is refused."""
 
-    catalog_object_id: Id | None = None
+    catalog_object_id: CatalogId | None = None
     base_price_money: SignedMoney | None = None
 
 
@@ -95,7 +115,7 @@ class OrderLine(Part):
     name: LineName | None = None
     quantity: Quantity
     base_price_money: Money | None = None
-    catalog_object_id: Id | None = None
+    catalog_object_id: CatalogId | None = None
     item_type: Literal["ITEM", "CUSTOM_AMOUNT", "GIFT_CARD"] | None = None
     modifiers: Annotated[list[Modifier], Field(max_length=PARTS_MAX)] | None = None
     applied_taxes: Annotated[list[AppliedTax], Field(max_length=PARTS_MAX)] | None = None
@@ -113,7 +133,7 @@ class OrderTax(Part):
     scope: Scope | None = None
     percentage: Percentage | None = None
     amount_money: Money | None = None
-    catalog_object_id: Id | None = None
+    catalog_object_id: CatalogId | None = None
 
 
 class OrderDiscount(Part):
@@ -127,7 +147,7 @@ class OrderDiscount(Part):
     scope: Scope | None = None
     percentage: Percentage | None = None
     amount_money: Money | None = None
-    catalog_object_id: Id | None = None
+    catalog_object_id: CatalogId | None = None
     reward_ids: Annotated[list[Id], Field(max_length=PARTS_MAX)] | None = None
     pricing_rule_id: Line | None = None
 
