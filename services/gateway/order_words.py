@@ -108,18 +108,6 @@ ORDER_REFUSALS: Final[Mapping[str, Words]] = {
         fr="Au plus {max_length} objets à la fois, variantes comprises. Envoyez-les en plusieurs "
         "appels.",
     ),
-    "OBJECT_REPEATED": Words(
-        status=400,
-        public="INVALID_VALUE",
-        en="The object {id} stands twice in this request.",
-        fr="L’objet {id} figure deux fois dans cette demande.",
-    ),
-    "DATA_OF_ANOTHER_TYPE": Words(
-        status=400,
-        public="UNEXPECTED_VALUE",
-        en="This belongs to an object of another type. Leave it out or change the type.",
-        fr="Cela appartient à un objet d’un autre type. Retirez-le ou changez le type.",
-    ),
     "PRICE_BY_LOCATION_UNSUPPORTED": Words(
         status=400,
         public="BAD_REQUEST",

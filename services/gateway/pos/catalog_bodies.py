@@ -163,7 +163,7 @@ def read(batches: Sequence[CatalogBatch], *, currency: str) -> tuple[list[Asked]
         object_id = one_asked.made.id
         if object_id in seen:
             raise ApiError.of(
-                "OBJECT_REPEATED", field=f"{one_asked.field}.id", params={"id": object_id}
+                "CATALOG_OBJECT_REPEATED", field=f"{one_asked.field}.id", params={"id": object_id}
             )
         seen.add(object_id)
     return asked, _shorten(asked)
@@ -190,7 +190,7 @@ def _shorten(asked: Sequence[Asked]) -> dict[str, str]:
 def _known(object_id: str, short: Mapping[str, str], field: str) -> str:
     if object_id.startswith("#"):
         if object_id not in short:
-            raise ApiError.of("NOT_FOUND", field=field)
+            raise ApiError.of("CATALOG_OBJECT_UNKNOWN", field=field, params={"id": object_id})
         return short[object_id]
     if len(object_id) > ID_LENGTH_MAX:
         raise ApiError.of("VALUE_TOO_LONG", field=field, params={"max_length": str(ID_LENGTH_MAX)})
@@ -209,7 +209,7 @@ def _flat(one: CatalogObjectIn, field: str, currency: str) -> list[Asked]:
         if type_ == one.type and found is None and not one.is_deleted:
             raise ApiError.of("MISSING_REQUIRED_PARAMETER", field=f"{field}.{name}")
         if type_ != one.type and found is not None:
-            raise ApiError.of("DATA_OF_ANOTHER_TYPE", field=f"{field}.{name}")
+            raise ApiError.of("CATALOG_FIELD_FOREIGN", field=f"{field}.{name}")
     made = CatalogObject(
         id=one.id,
         type=TYPES[one.type],
