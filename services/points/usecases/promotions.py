@@ -1,4 +1,5 @@
-"""Promotions of a program: made, listed, canceled; days are those of the chain's home zone (D38)."""
+"""Promotions of a program: made, listed, canceled; days are of the chain's home zone (D38)."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
