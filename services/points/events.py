@@ -10,7 +10,8 @@ from loyalty.types.v1 import types_pb2
 
 from services.chassis.outbox import OutboxEvent
 from services.points.domain.ids import AccountId, ChainId, MemberId, ProgramId
-from services.points.domain.ledger import Account, Entry, PostingKind
+from services.points.domain.kept_sales import KeptChange, KeptSale
+from services.points.domain.ledger import Account, Actor, Entry, PostingKind
 from services.points.domain.programs import Program
 from services.points.domain.tiers import Standing, Tier
 
@@ -19,6 +20,8 @@ TOPIC = "loyalty.points.v1"
 ACCOUNT_OPENED = "account.opened"
 PROGRAM_CHANGED = "program.changed"
 TIER_CHANGED = "tier.changed"
+SALE_COUNTED = "sale.counted"
+SALE_CHANGED = "sale.changed"
 # The ledger check looks for one such event per posting.
 POSTED = {
     PostingKind.EARN: "points.earned",
@@ -34,9 +37,6 @@ POSTED = {
 def points_posted(entry: Entry) -> OutboxEvent:
     """One posting. Its event bears the posting's own id, so that there can be only one."""
     posting = entry.posting
-    actor = types_pb2.Actor(id=posting.actor.id)
-    if posting.actor.kind:
-        actor.kind = types_pb2.Actor.Kind.Value(f"KIND_{posting.actor.kind.value}")
     account_id = str(posting.account_id)
     message = pb.PointsPosted(
         chain_id=str(posting.chain_id),
@@ -50,7 +50,7 @@ def points_posted(entry: Entry) -> OutboxEvent:
         source=posting.earn_source.value if posting.earn_source else "",
         reason=posting.reason.value if posting.reason else "",
         salon_id=str(posting.salon_id or ""),
-        actor=actor,
+        actor=_actor(posting.actor),
         reward_id=str(posting.reward_id or ""),
         occurred_at=_timestamp(posting.occurred_at),
         sale_id=str(posting.sale_id or ""),
@@ -93,6 +93,57 @@ def account_opened(
         subject=str(account_id),
         payload=message.SerializeToString(),
         occurred_at=opened_at,
+    )
+
+
+def sale_counted(kept: KeptSale, *, points: int, actor: Actor) -> OutboxEvent:
+    """A sale was counted, for an account or for nobody; the rewards on it are used (SQ-20)."""
+    sale, at = kept.sale, kept.counted_at or kept.updated_at
+    message = pb.SaleCounted(
+        chain_id=str(sale.chain_id),
+        sale_id=str(sale.id),
+        account_id=str(sale.account_id or ""),
+        member_id=str(kept.member_id or ""),
+        program_id=str(kept.program_id or ""),
+        salon_id=str(sale.salon_id),
+        reward_ids=[str(reward_id) for reward_id in kept.reward_ids],
+        points=points,
+        actor=_actor(actor),
+        occurred_at=_timestamp(at),
+    )
+    return _of_sale(kept, SALE_COUNTED, message.SerializeToString(), at=at)
+
+
+def sale_changed(kept: KeptSale, change: KeptChange, *, actor: Actor) -> OutboxEvent:
+    """A refund or an exchange was carried out; rewards that come back with it are named (R36)."""
+    sale, at = kept.sale, change.occurred_at
+    message = pb.SaleChanged(
+        chain_id=str(sale.chain_id),
+        sale_id=str(sale.id),
+        change_id=change.change.id,
+        account_id=str(sale.account_id or ""),
+        member_id=str(kept.member_id or ""),
+        program_id=str(kept.program_id or ""),
+        salon_id=str(sale.salon_id),
+        returned_reward_ids=[str(reward_id) for reward_id in change.returned_reward_ids],
+        points=change.points,
+        actor=_actor(actor),
+        occurred_at=_timestamp(at),
+    )
+    return _of_sale(kept, SALE_CHANGED, message.SerializeToString(), at=at)
+
+
+def _of_sale(kept: KeptSale, kind: str, payload: bytes, *, at: datetime) -> OutboxEvent:
+    """In order with the postings of its account, or by itself where it is nobody's."""
+    key = str(kept.sale.account_id or kept.sale.id)
+    return OutboxEvent(
+        topic=TOPIC,
+        key=key,
+        type=kind,
+        chain_id=kept.sale.chain_id,
+        subject=key,
+        payload=payload,
+        occurred_at=at,
     )
 
 
@@ -145,6 +196,11 @@ def tier_changed(
         payload=message.SerializeToString(),
         occurred_at=occurred_at,
     )
+
+
+def _actor(who: Actor) -> types_pb2.Actor:
+    kind = types_pb2.Actor.Kind.Value(f"KIND_{who.kind.value or 'UNSPECIFIED'}")
+    return types_pb2.Actor(kind=kind, id=who.id)
 
 
 def _timestamp(moment: datetime) -> Timestamp:

@@ -29,6 +29,15 @@ POINTS_EXPIRED_TOTAL = Counter(
     "Points that ended with their lots, posted by the sweep or by a write that came first",
     registry=REGISTRY,
 )
+SALES_COUNTED_TOTAL = Counter(
+    "loyalty_sales_counted_total", "Sales that were counted for an account", registry=REGISTRY
+)
+SALES_CHANGED_TOTAL = Counter(
+    "loyalty_sales_changed_total",
+    "Refunds and exchanges that were carried out, by kind: full, items, amount, exchange",
+    ["kind"],
+    registry=REGISTRY,
+)
 EARNS_TOTAL = Counter(
     "loyalty_earns_total",
     "Earns by outcome: counted, replayed, already_counted, refused, failed",

@@ -431,3 +431,73 @@ class CategoryTreeInvalid(Refusal):
 
     code = "category_tree_invalid"
     field = "objects"
+
+
+class SaleUnknown(Refusal):
+    """The chain has no such sale."""
+
+    code = "sale_unknown"
+    field = "sale_id"
+
+
+class SaleCounted(Refusal):
+    """The sale was counted: what was sold, to whom and with which rewards stays as it is."""
+
+    code = "sale_counted"
+    field = "sale_id"
+
+
+class SaleOpen(Refusal):
+    """The member's sale was not counted yet, so there is nothing to take back of it."""
+
+    code = "sale_open"
+    field = "sale_id"
+
+
+class SaleOfAnother(Refusal):
+    """The sale is another member's, or was counted for another account."""
+
+    code = "sale_of_another"
+    field = "member_id"
+
+
+class SaleElsewhere(Refusal):
+    """The sale was posted in another salon than the one that counts it."""
+
+    code = "sale_elsewhere"
+    field = "salon_id"
+
+
+class SaleOrAmountRequired(Refusal):
+    """A preview is of a sale or of an amount: one of the two."""
+
+    code = "sale_or_amount_required"
+    field = "sale_id"
+
+
+class CurrencyForeign(Refusal):
+    """Money of another currency than `currency`, in which the sale or the chain counts."""
+
+    code = "currency_foreign"
+    field = "currency"
+
+
+class RewardOnAnotherSale(Refusal):
+    """The reward is on another sale; it comes off that one first."""
+
+    code = "reward_on_another_sale"
+    field = "reward_id"
+
+
+class RefundKindRequired(Refusal):
+    """A refund is of all, of lines or of an amount: it says which."""
+
+    code = "refund_kind_required"
+    field = "refund"
+
+
+class ChangeReused(Refusal):
+    """Another refund or exchange of this sale has this id already."""
+
+    code = "change_reused"
+    field = "change_id"

@@ -40,7 +40,7 @@ PERCENTAGE_MAX = Decimal(100)
 class SaleLine:
     """One line as it was sold. `category_ids` are those of that moment, parents included (SQ-55).
 
-    `gross_minor` is quantity times price; `net_minor` what is left of it after every discount and
+    `gross_minor` is quantity times `unit_price_minor`; `net_minor` what is left of it after every discount and
     before tax; `tax_minor` the tax, whether it was on top or in the price.
     """
 
@@ -50,6 +50,7 @@ class SaleLine:
     variation_id: CatalogId | None = None
     category_ids: tuple[CatalogId, ...] = ()
     quantity: Decimal
+    unit_price_minor: int = 0
     gross_minor: int
     net_minor: int
     tax_minor: int = 0
@@ -81,6 +82,15 @@ class Tax:
     inclusive: bool = False
     # Empty: every line.
     line_uids: tuple[LineUid, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pricing:
+    """Lines with their discounts and taxes, and what each of those came to, in their order."""
+
+    lines: tuple[SaleLine, ...]
+    discounts_minor: tuple[int, ...]
+    taxes_minor: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +143,7 @@ def line_of(
         variation_id=variation_id,
         category_ids=category_ids,
         quantity=quantity,
+        unit_price_minor=price_minor,
         gross_minor=gross,
         net_minor=gross,
     )
@@ -158,21 +169,31 @@ def checked(sale: Sale) -> Sale:
 def priced(
     lines: Sequence[SaleLine], *, discounts: Sequence[Discount] = (), taxes: Sequence[Tax] = ()
 ) -> tuple[SaleLine, ...]:
-    """Lines with their discounts and taxes, from `gross_minor` anew: percentages before amounts,
-    those of some lines before those of all.
+    """Lines with their discounts and taxes; see `pricing`."""
+    return pricing(lines, discounts=discounts, taxes=taxes).lines
+
+
+def pricing(
+    lines: Sequence[SaleLine], *, discounts: Sequence[Discount] = (), taxes: Sequence[Tax] = ()
+) -> Pricing:
+    """What lines come to, from `gross_minor` anew: percentages before amounts, those of some lines
+    before those of all.
 
     Each discount and tax is spread over its lines by amount with the largest remainder (D2); a
     discount takes no more than there is. Refuses with AmountAmbiguous, LineUnknown,
     NumberOutOfRange.
     """
     fresh = [replace(line, net_minor=line.gross_minor, tax_minor=0) for line in lines]
-    for discount in sorted(discounts, key=_discount_order):
+    taken = [0] * len(discounts)
+    for at in sorted(range(len(discounts)), key=lambda at: _discount_order(discounts[at])):
+        discount = discounts[at]
         places = _places(fresh, discount.line_uids, field="discounts")
         amounts = [fresh[place].net_minor for place in places]
-        off = min(_worth(discount, of=sum(amounts), field="discounts"), sum(amounts))
-        for place, part in zip(places, spread(off, over=amounts), strict=True):
+        taken[at] = min(_worth(discount, of=sum(amounts), field="discounts"), sum(amounts))
+        for place, part in zip(places, spread(taken[at], over=amounts), strict=True):
             fresh[place] = replace(fresh[place], net_minor=fresh[place].net_minor - part)
-    return _taxed(fresh, taxes)
+    taxed, taxes_minor = _taxed(fresh, taxes)
+    return Pricing(lines=taxed, discounts_minor=tuple(taken), taxes_minor=taxes_minor)
 
 
 def spread(total: int, *, over: Sequence[int]) -> tuple[int, ...]:
@@ -199,9 +220,12 @@ def exact(quantity: Decimal) -> Fraction:
     return Fraction(quantity)
 
 
-def _taxed(lines: Sequence[SaleLine], taxes: Sequence[Tax]) -> tuple[SaleLine, ...]:
+def _taxed(
+    lines: Sequence[SaleLine], taxes: Sequence[Tax]
+) -> tuple[tuple[SaleLine, ...], tuple[int, ...]]:
     """Every tax counts on the discounted price; what is contained in a price leaves the net."""
     taxed = list(lines)
+    came_to = []
     for tax in taxes:
         places = _places(taxed, tax.line_uids, field="taxes")
         # Of the discounted price, not of what another tax has left of it.
@@ -209,13 +233,15 @@ def _taxed(lines: Sequence[SaleLine], taxes: Sequence[Tax]) -> tuple[SaleLine, .
         worth = _contained(tax, sum(amounts)) if tax.inclusive else None
         if worth is None:
             worth = _worth(tax, of=sum(amounts), field="taxes")
-        for place, part in zip(places, spread(worth, over=amounts), strict=True):
+        parts = spread(worth, over=amounts)
+        came_to.append(sum(parts))
+        for place, part in zip(places, parts, strict=True):
             line = taxed[place]
             net = line.net_minor - part if tax.inclusive else line.net_minor
             if net < 0:
                 raise NumberOutOfRange(field="taxes", minimum=0, maximum=line.net_minor)
             taxed[place] = replace(line, net_minor=net, tax_minor=line.tax_minor + part)
-    return tuple(taxed)
+    return tuple(taxed), tuple(came_to)
 
 
 def _discount_order(discount: Discount) -> tuple[bool, bool]:

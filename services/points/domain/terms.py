@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from services.points.domain import accrual, promotions, tiers
 from services.points.domain.accrual import AccrualRule, Portion
@@ -65,6 +66,11 @@ class SaleTerms:
     visit_refund_basis: VisitRefundBasis = VisitRefundBasis.REMAINING
     debt_rule: DebtRule = DebtRule.ALLOW_NEGATIVE
     rewards: tuple[SaleReward, ...] = ()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The salon's zone as a calendar."""
+        return ZoneInfo(self.time_zone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,3 +95,11 @@ async def zones(
 async def zone(conn: Connection, chain_id: ChainId, salon_id: SalonId | None) -> ZoneInfo:
     """The time zone of one salon, or of the chain where none is named."""
     return (await zones(conn, [(chain_id, salon_id)]))[chain_id, salon_id]
+
+
+async def salon_is_active(conn: Connection, chain_id: ChainId, salon_id: SalonId) -> bool | None:
+    """Whether a salon is open; None while its news has not arrived."""
+    active: bool | None = await conn.fetchval(
+        "SELECT active FROM salon WHERE chain_id = $1 AND id = $2", chain_id, salon_id
+    )
+    return active

@@ -1,0 +1,136 @@
+"""The preview of points: what a sale or an amount would earn, told before it does (SQ-17)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection
+from services.points.domain import accrual, expiry, kept_sales, sales, terms
+from services.points.domain.errors import (
+    AccountUnknown,
+    NumberOutOfRange,
+    SaleOrAmountRequired,
+    SaleUnknown,
+)
+from services.points.domain.ids import AccountId, ChainId, LineUid, ProgramId, SaleId, SalonId
+from services.points.domain.kept_sales import KeptSale
+from services.points.domain.ledger import Account
+from services.points.domain.programs import named, require_serving
+from services.points.domain.sales import AMOUNT_MINOR_MAX, SaleLine
+from services.points.domain.terms import SaleWorth
+from services.points.storage import accounts as account_rows
+from services.points.storage import chains as chain_rows
+from services.points.storage import expiry as expiry_rows
+from services.points.storage import programs as program_rows
+from services.points.storage import sales as sale_rows
+from services.points.usecases import sale_terms
+from services.points.usecases.deps import Deps
+
+# The one line that an amount is.
+AMOUNT_UID = LineUid("amount")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What is to be looked at: a sale, or an amount in a currency."""
+
+    chain_id: ChainId
+    # None: the chain's default program.
+    program_id: ProgramId | None
+    sale_id: SaleId | None
+    amount_minor: int | None
+    currency: str
+    account_id: AccountId | None
+    # Of an amount; a sale has its own.
+    salon_id: SalonId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previewed:
+    """What it would earn, and what the account holds now."""
+
+    worth: SaleWorth
+    balance: int
+
+
+async def calculate_points(deps: Deps, preview: Preview) -> Previewed:
+    """What counting would give under the terms of now; writes nothing and locks nothing.
+
+    A sale that was counted tells what it was worth then. Refuses with SaleOrAmountRequired,
+    ProgramUnknown, ProgramInactive, AccountUnknown, SaleUnknown, SaleOfAnother, SalonUnknown,
+    SalonInactive, SalonNotInProgram, CurrencyForeign, NumberOutOfRange or PointsInvalid.
+    """
+    if (preview.sale_id is None) == (preview.amount_minor is None):
+        raise SaleOrAmountRequired
+    async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
+        kept = await _sale(conn, preview)
+        account = await _account(conn, preview)
+        if kept is not None and account is not None:
+            kept_sales.require_of(kept, account.member_id)
+        now = deps.clock.now(preview.chain_id)
+        return Previewed(
+            worth=await _worth(conn, preview, kept, account, now=now),
+            balance=await _balance(conn, account, now=now) if account else 0,
+        )
+
+
+async def _sale(conn: Connection, preview: Preview) -> KeptSale | None:
+    if preview.sale_id is None:
+        return None
+    kept = await sale_rows.sale(conn, preview.chain_id, preview.sale_id)
+    if kept is None:
+        raise SaleUnknown
+    return kept
+
+
+async def _account(conn: Connection, preview: Preview) -> Account | None:
+    if preview.account_id is None:
+        return None
+    account = await account_rows.account(conn, preview.chain_id, preview.account_id)
+    if account is None or preview.program_id not in (None, account.program_id):
+        raise AccountUnknown
+    return account
+
+
+async def _worth(
+    conn: Connection,
+    preview: Preview,
+    kept: KeptSale | None,
+    account: Account | None,
+    *,
+    now: datetime,
+) -> SaleWorth:
+    if kept is not None and kept.settled is not None:
+        return kept.settled.worth
+    salon_id = kept.sale.salon_id if kept else preview.salon_id
+    view = await program_rows.chain_view(
+        conn, preview.chain_id, *([salon_id] if salon_id else [])
+    )
+    program = named(view.programs, account.program_id if account else preview.program_id)
+    require_serving(program, view.standing(salon_id))
+    lines = kept.sale.lines if kept else await _amount(conn, preview)
+    found = await sale_terms.terms_of(
+        conn,
+        program=program,
+        account=account,
+        at=kept.sale.occurred_at if kept else now,
+        zone=await chain_rows.zone(conn, preview.chain_id, salon_id),
+    )
+    return terms.worth(accrual.whole(lines), found)
+
+
+async def _amount(conn: Connection, preview: Preview) -> tuple[SaleLine, ...]:
+    """An amount counts as one line of it, without tax."""
+    amount_minor = preview.amount_minor or 0
+    if not 0 <= amount_minor <= AMOUNT_MINOR_MAX:
+        raise NumberOutOfRange(field="amount", minimum=0, maximum=AMOUNT_MINOR_MAX)
+    await sale_terms.require_currency(conn, preview.chain_id, preview.currency)
+    return (sales.line_of(uid=AMOUNT_UID, quantity=Decimal(1), price_minor=amount_minor),)
+
+
+async def _balance(conn: Connection, account: Account, *, now: datetime) -> int:
+    """What the account holds, without what has ended already (D8)."""
+    ending = await expiry_rows.ending_lots(conn, [(account.chain_id, account.id, now)])
+    return expiry.usable_balance(account, ending.get((account.chain_id, account.id), []), now=now)

@@ -1,0 +1,297 @@
+"""Sales: posted by tills, read, and rewards put on open ones (SQ-19, SQ-20)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.chassis import idempotency
+from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection, in_transaction
+from services.points.domain import earning, kept_sales, refunds, sales
+from services.points.domain.errors import (
+    CatalogObjectUnknown,
+    CurrencyForeign,
+    NumberOutOfRange,
+    RewardOnAnotherSale,
+    SalonInactive,
+    SalonUnknown,
+    SaleUnknown,
+)
+from services.points.domain.ids import ChainId, LineUid, MemberId, RewardId, SaleId, SalonId
+from services.points.domain.kept_sales import (
+    KeptChange,
+    KeptSale,
+    LineDraft,
+    NamedDiscount,
+    NamedTax,
+    SaleState,
+)
+from services.points.domain.sales import LINES_MAX, Discount, Sale, SaleLine
+from services.points.domain.terms import NO_POINTS, SalePoints
+from services.points.storage import catalog as catalog_rows
+from services.points.storage import chains as chain_rows
+from services.points.storage import sales as sale_rows
+from services.points.usecases import requests, sale_terms
+from services.points.usecases.deps import Deps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSale:
+    """What a till sold, as it tells it."""
+
+    idempotency_key: str
+    chain_id: ChainId
+    salon_id: SalonId
+    member_id: MemberId | None
+    currency: str
+    lines: tuple[LineDraft, ...]
+    discounts: tuple[NamedDiscount, ...]
+    taxes: tuple[NamedTax, ...]
+    tip_minor: int
+    reference_id: str
+    occurred_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardOffer:
+    """What a reward takes off a sale: a percentage or an amount, 0 where it is in kind."""
+
+    name: str
+    discount: Discount
+    # Of an amount; empty where there is none.
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaleView:
+    """A sale with its changes, and what it still holds after them."""
+
+    kept: KeptSale
+    changes: tuple[KeptChange, ...] = ()
+
+    @property
+    def held(self) -> SalePoints:
+        """What it brought and has not lost."""
+        if self.kept.settled is None:
+            return NO_POINTS
+        history = [change.change for change in self.changes]
+        return refunds.remains(self.kept.settled, history).held
+
+
+async def create_sale(deps: Deps, wanted: NewSale) -> SaleView:
+    """Keep a sale, priced to the cent and open until it is counted.
+
+    Repeatable: the same key returns the sale. Locks the key. Lines keep the categories that their
+    items are in now, parents included (SQ-55). Refuses with SalonUnknown, SalonInactive,
+    CurrencyForeign, OccurredTooEarly, OccurredInFuture, CatalogObjectUnknown, and what
+    `sales.pricing` and `sales.checked` refuse.
+    """
+    claim = requests.claim(
+        deps,
+        chain_id=wanted.chain_id,
+        operation="create_sale",
+        key=wanted.idempotency_key,
+        meaning=(
+            str(wanted.salon_id),
+            str(wanted.member_id or ""),
+            wanted.currency,
+            wanted.lines,
+            wanted.discounts,
+            wanted.taxes,
+            wanted.tip_minor,
+            wanted.reference_id,
+            wanted.occurred_at,
+        ),
+    )
+
+    async def work(conn: Connection) -> SaleView:
+        async def create() -> bytes:
+            kept = await _new(deps, conn, wanted)
+            await sale_rows.insert_sale(conn, kept)
+            return kept.sale.id.bytes
+
+        sale_id = SaleId(UUID(bytes=await idempotency.once(conn, claim, create)))
+        return await view_of(conn, wanted.chain_id, sale_id)
+
+    return await in_transaction(deps.pool, work)
+
+
+async def _new(deps: Deps, conn: Connection, wanted: NewSale) -> KeptSale:
+    chain_id, now = wanted.chain_id, deps.clock.now(wanted.chain_id)
+    active = await chain_rows.salon_is_active(conn, chain_id, wanted.salon_id)
+    if active is None:
+        raise SalonUnknown
+    if not active:
+        raise SalonInactive
+    await sale_terms.require_currency(conn, chain_id, wanted.currency)
+    kept = KeptSale(
+        sale=Sale(
+            chain_id=chain_id,
+            id=SaleId(deps.new_id()),
+            account_id=None,
+            salon_id=wanted.salon_id,
+            currency=wanted.currency,
+            occurred_at=earning.occurred(wanted.occurred_at, now=now),
+            lines=await lines_of(conn, chain_id, wanted.lines, taken=()),
+            tip_minor=wanted.tip_minor,
+        ),
+        member_id=wanted.member_id,
+        discounts=wanted.discounts,
+        taxes=wanted.taxes,
+        reference_id=wanted.reference_id,
+        created_at=now,
+        updated_at=now,
+    )
+    return kept_sales.repriced(kept)
+
+
+async def lines_of(
+    conn: Connection, chain_id: ChainId, drafts: Sequence[LineDraft], *, taken: Sequence[LineUid]
+) -> tuple[SaleLine, ...]:
+    """Lines as the catalog knows them at this moment, at their price; `taken` uids are not given.
+
+    Refuses with NumberOutOfRange or CatalogObjectUnknown.
+    """
+    if len(drafts) > LINES_MAX:
+        raise NumberOutOfRange(field="line_items", minimum=0, maximum=LINES_MAX)
+    ids = [draft.catalog_object_id for draft in drafts if draft.catalog_object_id]
+    known = await catalog_rows.lines_resolved(conn, chain_id, ids)
+    lines = []
+    for draft in kept_sales.named_lines(drafts, taken=taken):
+        sold = known.get(draft.catalog_object_id) if draft.catalog_object_id else None
+        if draft.catalog_object_id and sold is None:
+            raise CatalogObjectUnknown(
+                field="line_items.catalog_object_id", id=draft.catalog_object_id
+            )
+        lines.append(
+            sales.line_of(
+                uid=LineUid(draft.uid),
+                quantity=draft.quantity,
+                price_minor=draft.unit_price_minor,
+                name=draft.name,
+                item_id=sold.item_id if sold else None,
+                variation_id=sold.variation_id if sold else None,
+                category_ids=sold.category_ids if sold else (),
+            )
+        )
+    return tuple(lines)
+
+
+async def get_sale(deps: Deps, *, chain_id: ChainId, sale_id: SaleId) -> SaleView:
+    """One sale with its changes; another chain's is unknown (SaleUnknown)."""
+    async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
+        return await view_of(conn, chain_id, sale_id)
+
+
+async def apply_reward(
+    deps: Deps,
+    *,
+    chain_id: ChainId,
+    sale_id: SaleId,
+    reward_id: RewardId,
+    member_id: MemberId,
+    offer: RewardOffer,
+) -> SaleView:
+    """Put a reward that was taken before on an open sale (SQ-19, SQ-20). Repeatable by its id.
+
+    Locks the sale. A sale of nobody becomes the member's. Refuses with SaleUnknown, SaleCounted,
+    SaleOfAnother, RewardOnAnotherSale, or CurrencyForeign.
+    """
+
+    async def work(conn: Connection) -> SaleView:
+        await put_reward_on(
+            deps,
+            conn,
+            chain_id=chain_id,
+            sale_id=sale_id,
+            reward_id=reward_id,
+            member_id=member_id,
+            offer=offer,
+        )
+        return await view_of(conn, chain_id, sale_id)
+
+    return await in_transaction(deps.pool, work)
+
+
+async def remove_reward(
+    deps: Deps, *, chain_id: ChainId, sale_id: SaleId, reward_id: RewardId
+) -> SaleView:
+    """Take a reward off an open sale; its total is what it was before (SQ-20). Repeatable.
+
+    Locks the sale. Refuses with SaleUnknown, or with SaleCounted where it was counted with it.
+    """
+
+    async def work(conn: Connection) -> SaleView:
+        kept = await _locked(conn, chain_id, sale_id)
+        await _take_off(deps, conn, kept, reward_id)
+        return await view_of(conn, chain_id, sale_id)
+
+    return await in_transaction(deps.pool, work)
+
+
+async def put_reward_on(
+    deps: Deps,
+    conn: Connection,
+    *,
+    chain_id: ChainId,
+    sale_id: SaleId,
+    reward_id: RewardId,
+    member_id: MemberId,
+    offer: RewardOffer,
+) -> None:
+    """`apply_reward` in the caller's transaction; the account that it locks is locked before."""
+    kept = await _locked(conn, chain_id, sale_id)
+    if offer.currency not in ("", kept.sale.currency):
+        raise CurrencyForeign(currency=kept.sale.currency)
+    named = NamedDiscount(uid=str(reward_id), name=offer.name, discount=offer.discount)
+    after = kept_sales.with_reward(kept, named, member_id=member_id, now=deps.clock.now(chain_id))
+    if after == kept:
+        return
+    if not await sale_rows.put_reward(
+        conn, chain_id=chain_id, reward_id=reward_id, sale_id=sale_id
+    ):
+        raise RewardOnAnotherSale
+    await sale_rows.update_sale(conn, after, was=SaleState.OPEN)
+
+
+async def take_reward_off(
+    deps: Deps, conn: Connection, *, chain_id: ChainId, reward_id: RewardId
+) -> None:
+    """Take a reward off whatever open sale it is on, in the caller's transaction.
+
+    Locks that sale. Refuses with SaleCounted where it was counted with the reward.
+    """
+    sale_id = await sale_rows.sale_of_reward(conn, chain_id=chain_id, reward_id=reward_id)
+    if sale_id is not None:
+        await _take_off(deps, conn, await _locked(conn, chain_id, sale_id), reward_id)
+
+
+async def _take_off(deps: Deps, conn: Connection, kept: KeptSale, reward_id: RewardId) -> None:
+    sale = kept.sale
+    after = kept_sales.without_reward(kept, reward_id, now=deps.clock.now(sale.chain_id))
+    if after == kept:
+        return
+    await sale_rows.drop_rewards(
+        conn, chain_id=sale.chain_id, sale_id=sale.id, reward_ids=(reward_id,)
+    )
+    await sale_rows.update_sale(conn, after, was=SaleState.OPEN)
+
+
+async def _locked(conn: Connection, chain_id: ChainId, sale_id: SaleId) -> KeptSale:
+    kept = await sale_rows.lock_sale(conn, chain_id, sale_id)
+    if kept is None:
+        raise SaleUnknown
+    return kept
+
+
+async def view_of(conn: Connection, chain_id: ChainId, sale_id: SaleId) -> SaleView:
+    """A sale as the caller's transaction sees it; refuses with SaleUnknown."""
+    kept = await sale_rows.sale(conn, chain_id, sale_id)
+    if kept is None:
+        raise SaleUnknown
+    if kept.state is SaleState.OPEN:
+        return SaleView(kept=kept)
+    changes = await sale_rows.changes(conn, chain_id, sale_id)
+    return SaleView(kept=kept, changes=tuple(changes))
