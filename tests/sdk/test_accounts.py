@@ -11,7 +11,7 @@ from square.core.api_error import ApiError
 
 from tests.e2e.chains import Chain, fresh_key, fresh_phone
 from tests.sdk.members import balance_of, earn, open_account
-from tests.sdk.till import Till, codes_of, field_of
+from tests.sdk.till import Till, codes_of, field_of, pages_of
 
 pytestmark = pytest.mark.stack
 
@@ -126,16 +126,10 @@ async def test_adjusting_by_hand_gives_and_takes_but_not_below_zero(
 async def test_accounts_come_oldest_first_in_pages_and_never_twice(till: Till) -> None:
     """Limit 1 to 200; no cursor = the last page."""
     made = [(await open_account(till)).id for _ in range(5)]
-    seen: list[str] = []
-    cursor = None
-    while True:
-        page = await till("loyalty.accounts.search", limit=2, cursor=cursor)
-        assert len(page.loyalty_accounts) <= 2
-        seen += [one.id for one in page.loyalty_accounts]
-        cursor = page.cursor
-        if cursor is None:
-            break
+    pages = await pages_of(till, "loyalty.accounts.search", "loyalty_accounts", limit=2)
+    seen = [one.id for page in pages for one in page]
 
+    assert {len(page) for page in pages[:-1]} == {2}
     assert len(seen) == len(set(seen))
     assert [one for one in seen if one in made] == made
 

@@ -9,7 +9,7 @@ from square.core.api_error import ApiError
 
 from tests.e2e.chains import Chain, fresh_key, make_tier
 from tests.sdk.members import balance_of, earn, open_account
-from tests.sdk.till import Till, codes_of, field_of
+from tests.sdk.till import Till, codes_of, field_of, pages_of
 
 pytestmark = pytest.mark.stack
 
@@ -98,19 +98,15 @@ async def test_rewards_are_found_by_status_in_pages_last_changed_first(
     made = [(await take(till, account.id, tier_id)).id for _ in range(4)]
     await till("loyalty.rewards.delete", reward_id=made[0])
     query = {"loyalty_account_id": account.id}
-    seen: list[str] = []
-    cursor = None
-    while True:
-        page = await till("loyalty.rewards.search", query=query, limit=3, cursor=cursor)
-        seen += [one.id for one in page.rewards]
-        cursor = page.cursor
-        if cursor is None:
-            break
+    pages = await pages_of(till, "loyalty.rewards.search", "rewards", query=query, limit=3)
     issued = await till("loyalty.rewards.search", query={**query, "status": "ISSUED"})
     with pytest.raises(ApiError) as refused:
         await till("loyalty.rewards.search", query=query, limit=31)
 
-    assert seen == [made[0], made[3], made[2], made[1]]
+    assert [[one.id for one in page] for page in pages] == [
+        [made[0], made[3], made[2]],
+        [made[1]],
+    ]
     assert {one.id for one in issued.rewards} == set(made[1:])
     assert (codes_of(refused.value), field_of(refused.value)) == (["VALUE_TOO_HIGH"], "limit")
 
@@ -125,23 +121,11 @@ async def test_events_are_told_newest_first_in_pages_and_by_filter(
     await take(till, account.id, await tier_of(chain, 2))
     mine: Any = {"loyalty_account_filter": {"loyalty_account_id": account.id}}
 
-    async def found(limit: int = 30, cursor: str | None = None, **filters: Any) -> Any:
-        return await till(
-            "loyalty.search_events",
-            query={"filter": {**mine, **filters}},
-            limit=limit,
-            cursor=cursor,
-        )
+    async def found(**filters: Any) -> Any:
+        return await till("loyalty.search_events", query={"filter": {**mine, **filters}})
 
     whole = await found()
-    pages: list[Any] = []
-    cursor = None
-    while True:
-        page = await found(1, cursor)
-        pages += page.events
-        cursor = page.cursor
-        if cursor is None:
-            break
+    pages = await pages_of(till, "loyalty.search_events", "events", query={"filter": mine}, limit=1)
     earned = await found(type_filter={"types": ["ACCUMULATE_POINTS"]})
     either = await found(type_filter={"types": ["ACCUMULATE_POINTS", "CREATE_REWARD"]})
     here = await found(location_filter={"location_ids": [chain.salon_id]})
@@ -150,7 +134,7 @@ async def test_events_are_told_newest_first_in_pages_and_by_filter(
     last = await found(date_time_filter=later, type_filter={"types": ["CREATE_REWARD"]})
 
     assert [event.type for event in whole.events] == ["CREATE_REWARD", *["ACCUMULATE_POINTS"] * 3]
-    assert (pages, whole.cursor) == (whole.events, None)
+    assert (pages, whole.cursor) == ([[event] for event in whole.events], None)
     assert [event.accumulate_points.points for event in earned.events] == [3, 2, 1]
     assert either.events == whole.events
     assert {event.id for event in earned.events} <= {event.id for event in here.events}

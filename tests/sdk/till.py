@@ -77,6 +77,18 @@ class StubbornTill:
                 return items
 
 
+async def pages_of(till: Till, name: str, items: str, **said: Any) -> list[list[Any]]:
+    """The pages of a search, cursor after cursor, for calls that the SDK has no pager for."""
+    pages: list[list[Any]] = []
+    cursor: str | None = None
+    while True:
+        answer = await till(name, cursor=cursor, **said)
+        pages.append(getattr(answer, items) or [])
+        cursor = answer.cursor
+        if cursor is None:
+            return pages
+
+
 async def _again(call: Callable[[], Awaitable[Any]]) -> Any:
     for _ in range(REPEATS_MAX):
         with suppress(httpx.TransportError):
