@@ -70,7 +70,7 @@ class Points:
         if reward.sale_id is not None:
             request.sale_id = str(reward.sale_id)
             request.discount.CopyFrom(_discount(reward))
-        answer = await _ask(self._stub.DebitPoints, request)
+        answer = await self._ask(self._stub.DebitPoints, request)
         return _movement(answer.entry, answer.balance)
 
     async def give_back(self, settlement: Settlement) -> Movement:
@@ -80,7 +80,7 @@ class Points:
             reward_id=str(settlement.reward_id),
             actor=actor_message(settlement.actor),
         )
-        answer = await _ask(self._stub.ReturnPoints, request)
+        answer = await self._ask(self._stub.ReturnPoints, request)
         return _movement(answer.entry, answer.balance)
 
     async def apply(self, reward: Reward, sale_id: SaleId) -> None:
@@ -92,25 +92,32 @@ class Points:
             member_id=str(reward.member_id),
             discount=_discount(reward),
         )
-        await _ask(self._stub.ApplyReward, request)
+        await self._ask(self._stub.ApplyReward, request)
 
     async def remove(self, *, chain_id: ChainId, reward_id: RewardId, sale_id: SaleId) -> None:
         """Take a reward off an open sale."""
         request = RemoveRewardRequest(
             chain_id=str(chain_id), sale_id=str(sale_id), reward_id=str(reward_id)
         )
-        await _ask(self._stub.RemoveReward, request)
+        await self._ask(self._stub.RemoveReward, request)
 
     async def has_on_sale(self, *, chain_id: ChainId, reward_id: RewardId, sale_id: SaleId) -> bool:
         """Whether a reward is on a sale; a sale that is not there has none."""
         request = GetSaleRequest(chain_id=str(chain_id), sale_id=str(sale_id))
         try:
-            answer = await _ask(self._stub.GetSale, request)
+            answer = await self._ask(self._stub.GetSale, request)
         except RemoteRefusal as refusal:
             if refusal.status is grpc.StatusCode.NOT_FOUND:
                 return False
             raise Unavailable("points does not say what is on the sale") from refusal
         return any(discount.reward_id == str(reward_id) for discount in answer.sale.discounts)
+
+    async def _ask(self, method: Callable[..., Awaitable[Answered]], request: Message) -> Answered:
+        try:
+            return await method(request, timeout=CALL_SECONDS_MAX)
+        except grpc.aio.AioRpcError as error:
+            said = error.code().name
+            raise Unavailable(f"points answered {said}; what it did is not known") from error
 
 
 def nothing_to_return(refusal: RemoteRefusal) -> bool:
@@ -121,15 +128,6 @@ def nothing_to_return(refusal: RemoteRefusal) -> bool:
 def used_with_its_sale(refusal: RemoteRefusal) -> bool:
     """Whether points says that the reward's sale was counted, so that it stays on it."""
     return refusal.code == SALE_COUNTED
-
-
-async def _ask(method: Callable[..., Awaitable[Answered]], request: Message) -> Answered:
-    try:
-        return await method(request, timeout=CALL_SECONDS_MAX)
-    except grpc.aio.AioRpcError as error:
-        raise Unavailable(
-            f"points answered {error.code().name}; what it did is not known"
-        ) from error
 
 
 def _movement(entry: Entry, balance: int) -> Movement:

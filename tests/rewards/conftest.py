@@ -22,6 +22,7 @@ from services.rewards.usecases.deps import Deps
 from tests.engines import Postgres
 from tests.rewards.counter import Counter, Ledger, Line
 from tests.rewards.house import START, House
+from tests.rewards.till import Till
 
 
 @pytest.fixture(scope="session")
@@ -102,9 +103,16 @@ async def counter(rewards_pool: Pool, points_pool: Pool, redis: Redis) -> AsyncI
         deps=deps, stub=RewardsServiceStub(channel), clock=clock, ledger=ledger, line=line
     )
     await ledger.know_chain(made.chain_id)
+    await ledger.know_salon(made.chain_id, made.salon_id)
     await made.open()
     yield made
     await made.settle()
     await channel.close(None)
     await server.stop(0)
     await ledger.close()
+
+
+@pytest.fixture
+async def till(counter: Counter, points_pool: Pool) -> Till:
+    """A till in Alice's salon, with an API key of chain A."""
+    return Till(counter=counter, points_pool=points_pool)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -15,15 +17,15 @@ from services.chassis.errors import Unavailable
 from services.chassis.grpc_server import GrpcServer
 from services.chassis.postgres import in_transaction
 from services.points import rpc as points_rpc
-from services.points.domain.ids import ChainId
+from services.points.domain.ids import ChainId, SalonId
 from services.points.usecases import copies
 from services.points.usecases.deps import Deps as PointsDeps
 from services.points.usecases.earn_queue import EarnQueue
-from services.rewards.clients import Movement, Points
-from services.rewards.domain.rewards import Reward
-from services.rewards.domain.settlements import Settlement
+from services.rewards.clients import Points
 from services.rewards.usecases import sweeping
 from tests.rewards.house import HOME_ZONE, House, new_id
+
+Answered = TypeVar("Answered")
 
 
 class Line(Points):
@@ -35,27 +37,16 @@ class Line(Points):
         self.requests_lost = 0
         self.answers_lost = 0
 
-    async def debit(self, settlement: Settlement, reward: Reward) -> Movement:
+    async def _ask(self, method: Callable[..., Awaitable[Answered]], request: Message) -> Answered:
         """As the real one, over this line."""
-        self._send()
-        movement = await super().debit(settlement, reward)
-        return self._receive(movement)
-
-    async def give_back(self, settlement: Settlement) -> Movement:
-        """As the real one, over this line."""
-        self._send()
-        return self._receive(await super().give_back(settlement))
-
-    def _send(self) -> None:
         if self.requests_lost:
             self.requests_lost -= 1
             raise Unavailable("the request was lost")
-
-    def _receive(self, movement: Movement) -> Movement:
+        answer = await super()._ask(method, request)
         if self.answers_lost:
             self.answers_lost -= 1
             raise Unavailable("the answer was lost")
-        return movement
+        return answer
 
 
 class Ledger:
@@ -70,7 +61,16 @@ class Ledger:
     async def start(self) -> None:
         """Take calls."""
         self._server = GrpcServer(f"127.0.0.1:{self._port}")
-        self._server.register(points_rpc.register(self._deps, self._queue), points_rpc.STATUS)
+        from loyalty.points.v1 import points_pb2_grpc
+
+        from tests.rewards import desk
+
+        if not hasattr(self, "desk"):
+            self.desk = desk.Desk(self._deps, self._queue)
+        self._server.register(
+            lambda server: points_pb2_grpc.add_PointsServiceServicer_to_server(self.desk, server),
+            {**points_rpc.STATUS, **desk.STATUS},
+        )
         await self._server.start()
         if not self._port:
             self._port = self._server.port
@@ -98,6 +98,21 @@ class Ledger:
                 chain_id=ChainId(UUID(chain_id)),
                 sandbox=True,
                 home_time_zone=HOME_ZONE,
+                currency="CAD",
+                version=1,
+            ),
+        )
+
+    async def know_salon(self, chain_id: str, salon_id: str) -> None:
+        """The same for a salon."""
+        await in_transaction(
+            self._deps.pool,
+            lambda conn: copies.keep_salon(
+                conn,
+                chain_id=ChainId(UUID(chain_id)),
+                salon_id=SalonId(UUID(salon_id)),
+                time_zone=HOME_ZONE,
+                active=True,
                 version=1,
             ),
         )
