@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from uuid import uuid4
+from secrets import token_hex
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 CHAIN_ID: ContextVar[str] = ContextVar("chain_id", default="")
@@ -18,7 +18,7 @@ _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 def new_request_id() -> str:
     """A fresh request id."""
-    return uuid4().hex
+    return token_hex(16)
 
 
 def accepted_request_id(offered: str | None) -> str:

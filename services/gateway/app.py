@@ -10,7 +10,6 @@ from fastapi.routing import iter_route_contexts
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse, Response
 
 from services.chassis.clock import Clock
@@ -100,12 +99,14 @@ def create_app(deps: Deps) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        # Metrics and logs are our own; the framework would look for others at each request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=[
             Middleware(RequestEnvelope, respond=respond, strict_transport=strict_transport),
-            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=6),
             Middleware(BodyLimit, respond=respond),
             Middleware(SameSite, respond=respond),
             Middleware(hot.HotDoor, refused=_refused),
+            Middleware(hot.zipped),
         ],
     )
     app.state.deps = deps

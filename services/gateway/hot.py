@@ -16,6 +16,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,6 +27,9 @@ OPERATIONS: Final = frozenset({"AccumulateLoyaltyPoints", "RetrieveLoyaltyAccoun
 
 # What becomes an answer; every other exception is nobody's answer on either way.
 REFUSALS: Final = (ApiError, RemoteRefusal, RateLimited, Unavailable)
+
+# Shorter answers do not become shorter by it.
+ZIPPED_BYTES_MIN: Final = 1000
 
 _JSON_TYPES: Final = frozenset({b"application/json", b"application/json; charset=utf-8"})
 
@@ -96,8 +100,13 @@ def _asks_more(caller: Dependant) -> bool:
     )
 
 
+def zipped(app: ASGIApp) -> ASGIApp:
+    """Long answers in a short form for whoever takes them so, on either way."""
+    return GZipMiddleware(app, minimum_size=ZIPPED_BYTES_MIN, compresslevel=6)
+
+
 class HotDoor:
-    """The innermost middleware: what stands around it holds for both ways."""
+    """The innermost middleware but the zipping: what stands around it holds for both ways."""
 
     def __init__(self, app: ASGIApp, *, refused: Refused) -> None:
         self._app = app
@@ -124,7 +133,8 @@ class HotDoor:
             response = await hot.call(**names)
         except REFUSALS as error:
             response = await self._refused(request, error)
-        await response(scope, receive, send)
+        answer = response if len(response.body) < ZIPPED_BYTES_MIN else zipped(response)
+        await answer(scope, receive, send)
 
 
 def _match(scope: Scope) -> tuple[HotRoute | None, dict[str, Any]]:

@@ -78,22 +78,22 @@ class RequestEnvelope:
 
         begun = time.perf_counter()
         metrics.HTTP_IN_FLIGHT.inc()
+        bound = context.REQUEST_ID.set(request_id)
         try:
-            with context.bind(request_id=request_id):
-                try:
-                    if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
-                        # No database keeps it and no address of ours has it.
-                        response = await self._respond(Request(scope), ApiError.of("INVALID_TEXT"))
-                        await response(scope, receive, send_with_headers)
-                        return
-                    await self._app(scope, receive, send_with_headers)
-                except Exception as error:
-                    log.exception("request_failed", route=_route(scope), fault=type(error).__name__)
-                    if not started:
-                        broken = ApiError.of("INTERNAL_SERVER_ERROR")
-                        response = await self._respond(Request(scope), broken)
-                        await response(scope, receive, send_with_headers)
+            if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+                # No database keeps it and no address of ours has it.
+                response = await self._respond(Request(scope), ApiError.of("INVALID_TEXT"))
+                await response(scope, receive, send_with_headers)
+                return
+            await self._app(scope, receive, send_with_headers)
+        except Exception as error:
+            log.exception("request_failed", route=_route(scope), fault=type(error).__name__)
+            if not started:
+                broken = ApiError.of("INTERNAL_SERVER_ERROR")
+                response = await self._respond(Request(scope), broken)
+                await response(scope, receive, send_with_headers)
         finally:
+            context.REQUEST_ID.reset(bound)
             metrics.HTTP_IN_FLIGHT.dec()
             metrics.HTTP_REQUEST_SECONDS.labels(
                 _method(scope), _route(scope), f"{status // 100}xx"
@@ -144,10 +144,9 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         bytes_max = PHOTO_BYTES_MAX if _PHOTO_PATH.fullmatch(scope["path"]) else BODY_BYTES_MAX
-        too_large = ApiError.of("REQUEST_ENTITY_TOO_LARGE", params={"bytes_max": str(bytes_max)})
         try:
             async with asyncio.timeout(BODY_SECONDS_MAX):
-                body = await _read(receive, bytes_max, too_large)
+                body = await _read(receive, bytes_max)
         except ApiError as error:
             await self._refuse(error, scope, receive, send)
             return
@@ -174,8 +173,12 @@ class BodyLimit:
         await response(scope, receive, send)
 
 
-async def _read(receive: Receive, bytes_max: int, too_large: ApiError) -> bytes | None:
-    """The body, or None when the caller has gone; raises `too_large`."""
+def _too_large(bytes_max: int) -> ApiError:
+    return ApiError.of("REQUEST_ENTITY_TOO_LARGE", params={"bytes_max": str(bytes_max)})
+
+
+async def _read(receive: Receive, bytes_max: int) -> bytes | None:
+    """The body, or None when the caller has gone; raises that it is too large."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -187,10 +190,10 @@ async def _read(receive: Receive, bytes_max: int, too_large: ApiError) -> bytes 
         if size <= bytes_max:
             parts.append(part)
         elif size > DISCARDED_BYTES_MAX:
-            raise too_large
+            raise _too_large(bytes_max)
         if not message.get("more_body", False):
             if size > bytes_max:
-                raise too_large
+                raise _too_large(bytes_max)
             return b"".join(parts)
 
 

@@ -20,6 +20,7 @@ POINTS_MAX: Final = 2**31 - 1
 KEY_LENGTH_MAX: Final = 128
 ID_LENGTH_MAX: Final = 36
 
+_ONE_SPELLING: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RFC3339: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})"
 )
@@ -37,7 +38,10 @@ def _is_control(character: str) -> bool:
 
 def single_line(text: str) -> str:
     """A text without control characters, spaces around it taken off."""
-    if any(_is_control(character) for character in text):
+    # Keys and ids are plain ASCII: one look at the whole is enough.
+    if not (text.isascii() and text.isprintable()) and any(
+        _is_control(character) for character in text
+    ):
         raise _refused("INVALID_TEXT")
     return text.strip()
 
@@ -155,6 +159,8 @@ class TimeRange(Part):
 
 def known_id(text: str | None, *, field: str = "") -> str:
     """The id in its one spelling; what is not an id of ours in form is simply not found."""
+    if text and _ONE_SPELLING.fullmatch(text):
+        return text
     try:
         return str(UUID(text or ""))
     except ValueError:
@@ -163,6 +169,8 @@ def known_id(text: str | None, *, field: str = "") -> str:
 
 def id_or_none(text: str) -> str | None:
     """Same for a filter: what cannot be an id of ours matches nothing."""
+    if _ONE_SPELLING.fullmatch(text):
+        return text
     try:
         return str(UUID(text))
     except ValueError:

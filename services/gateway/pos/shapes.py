@@ -5,6 +5,7 @@ The types are the OpenAPI document's schemas too; `docs/api.md` says which field
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Final, NotRequired
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -13,13 +14,16 @@ from loyalty.rewards.v1 import rewards_pb2
 from loyalty.types.v1 import types_pb2
 from typing_extensions import TypedDict
 
+# Without a zone: its text has none either, and what is told is always UTC.
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001
+
 
 def moment(value: Timestamp) -> str:
     """RFC 3339 in UTC, to the millisecond or finer where it has finer digits."""
-    digits = 6 if value.nanos % 1_000_000 else 3
-    fraction = f"{value.nanos // 1000:06d}"[:digits]
-    whole = Timestamp(seconds=value.seconds).ToJsonString().removesuffix("Z")
-    return f"{whole}.{fraction}Z"
+    whole = (_EPOCH + timedelta(seconds=value.seconds)).isoformat()
+    if value.nanos % 1_000_000:
+        return f"{whole}.{value.nanos // 1000:06d}Z"
+    return f"{whole}.{value.nanos // 1_000_000:03d}Z"
 
 
 def language_code(language: types_pb2.Language.ValueType) -> str:

@@ -198,7 +198,10 @@ def currency(code: str, *, field: str) -> str:
 
 def foreign_id(text: str, *, field: str) -> str:
     """An id of somebody else's making, kept as it came; refuses with IdInvalid."""
-    if len(text) > FOREIGN_ID_LENGTH_MAX or any(unicodedata.category(c) == "Cc" for c in text):
+    plain = text.isascii() and text.isprintable()
+    if len(text) > FOREIGN_ID_LENGTH_MAX or (
+        not plain and any(unicodedata.category(c) == "Cc" for c in text)
+    ):
         raise IdInvalid(field=field)
     return text
 
