@@ -179,4 +179,67 @@ SALE_REFUSALS: Final[Mapping[str, Words]] = {
         en="A category cannot lie in itself, nor deeper than {depth_max} categories.",
         fr="Une catégorie ne peut être dans elle-même, ni à plus de {depth_max} niveaux.",
     ),
+    "SALE_UNKNOWN": Words(
+        status=404,
+        public="NOT_FOUND",
+        en="There is no such order.",
+        fr="Cette commande n’existe pas.",
+    ),
+    "SALE_COUNTED": Words(
+        status=409,
+        public="CONFLICT",
+        en="The points of this order were counted: it does not change any more. Refund it instead.",
+        fr="Les points de cette commande sont comptés : elle ne change plus. Remboursez-la plutôt.",
+    ),
+    "SALE_OPEN": Words(
+        status=409,
+        public="CONFLICT",
+        en="The points of this order were not counted yet, so there is nothing to take back. "
+        "Accumulate them first, or leave the order as it is.",
+        fr="Les points de cette commande ne sont pas encore comptés : il n’y a rien à reprendre. "
+        "Comptez-les d’abord, ou laissez la commande telle quelle.",
+    ),
+    "SALE_OF_ANOTHER": Words(
+        status=409,
+        public="CONFLICT",
+        en="This order is another customer’s.",
+        fr="Cette commande est celle d’un autre client.",
+    ),
+    "SALE_ELSEWHERE": Words(
+        status=409,
+        public="CONFLICT",
+        en="This order was made in another salon. Its points are counted there.",
+        fr="Cette commande vient d’un autre salon. Ses points y sont comptés.",
+    ),
+    "SALE_OR_AMOUNT_REQUIRED": Words(
+        status=400,
+        public="MISSING_REQUIRED_PARAMETER",
+        en="Give either an order or an amount.",
+        fr="Donnez soit une commande, soit un montant.",
+    ),
+    "CURRENCY_FOREIGN": Words(
+        status=400,
+        public="INVALID_VALUE",
+        en="Amounts here are in {currency}.",
+        fr="Les montants sont ici en {currency}.",
+    ),
+    "REWARD_ON_ANOTHER_SALE": Words(
+        status=409,
+        public="CONFLICT",
+        en="This reward is on another order. Take it off that one first.",
+        fr="Cette récompense est sur une autre commande. Retirez-la d’abord de l’autre.",
+    ),
+    "REFUND_KIND_REQUIRED": Words(
+        status=400,
+        public="MISSING_REQUIRED_PARAMETER",
+        en="Say what is refunded: all, some lines, or an amount.",
+        fr="Dites ce qui est remboursé : tout, des lignes ou un montant.",
+    ),
+    "CHANGE_REUSED": Words(
+        status=409,
+        public="CONFLICT",
+        en="Another refund or exchange of this order has this id. Give a new one.",
+        fr="Un autre remboursement ou échange de cette commande porte cet identifiant. "
+        "Donnez-en un nouveau.",
+    ),
 }

@@ -23,7 +23,7 @@ from services.points.domain.ids import (
     RewardId,
 )
 from services.points.domain.refunds import Change
-from services.points.domain.sales import Discount, Sale, SaleLine, Tax
+from services.points.domain.sales import Discount, Sale, Tax
 from services.points.domain.terms import SettledSale
 
 # Of discounts and of taxes; a till has a handful.

@@ -40,8 +40,8 @@ PERCENTAGE_MAX = Decimal(100)
 class SaleLine:
     """One line as it was sold. `category_ids` are those of that moment, parents included (SQ-55).
 
-    `gross_minor` is quantity times `unit_price_minor`; `net_minor` what is left of it after every discount and
-    before tax; `tax_minor` the tax, whether it was on top or in the price.
+    `gross_minor` is quantity times `unit_price_minor`; `net_minor` what is left of it after every
+    discount and before tax; `tax_minor` the tax, whether it was on top or in the price.
     """
 
     uid: LineUid

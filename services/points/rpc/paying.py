@@ -7,7 +7,7 @@ from loyalty.points.v1 import points_pb2 as pb
 from services.chassis import grpc_server
 from services.points.domain.errors import Refusal
 from services.points.domain.ledger import Entry
-from services.points.rpc import reading, writing
+from services.points.rpc import reading, sale_reading, writing
 from services.points.rpc.door import Context, Door
 from services.points.usecases import debit_batch, paying
 from services.points.usecases.paying import Debit, Return
@@ -69,6 +69,8 @@ def _debit(request: pb.DebitPointsRequest) -> Debit:
         points=request.points,
         salon_id=reading.salon_id(request.salon_id),
         actor=reading.actor(request.actor),
+        sale_id=sale_reading.sale_id(request.sale_id) if request.sale_id else None,
+        offer=sale_reading.reward_offer(request.discount) if request.sale_id else None,
     )
 
 

@@ -8,12 +8,14 @@ from services.points.rpc.earning import EarningServicer
 from services.points.rpc.paying import PayingServicer
 from services.points.rpc.programs import ProgramsServicer
 from services.points.rpc.promotions import PromotionsServicer
+from services.points.rpc.sales import SalesServicer
 
 
 class PointsServicer(
     ProgramsServicer,
     CatalogServicer,
     PromotionsServicer,
+    SalesServicer,
     EarningServicer,
     PayingServicer,
     AccountsServicer,

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection
-from services.points.domain import accrual, expiry, kept_sales, sales, terms
+from services.points.domain import accrual, kept_sales, sales, terms
 from services.points.domain.errors import (
     AccountUnknown,
     NumberOutOfRange,
@@ -20,12 +20,10 @@ from services.points.domain.ledger import Account
 from services.points.domain.programs import named, require_serving
 from services.points.domain.sales import AMOUNT_MINOR_MAX, SaleLine
 from services.points.domain.terms import SaleWorth
-from services.points.storage import accounts as account_rows
-from services.points.storage import chains as chain_rows
-from services.points.storage import expiry as expiry_rows
 from services.points.storage import programs as program_rows
 from services.points.storage import sales as sale_rows
 from services.points.usecases import sale_terms
+from services.points.usecases.account_views import AccountView, account_views
 from services.points.usecases.deps import Deps
 
 # The one line that an amount is.
@@ -66,13 +64,14 @@ async def calculate_points(deps: Deps, preview: Preview) -> Previewed:
         raise SaleOrAmountRequired
     async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
         kept = await _sale(conn, preview)
-        account = await _account(conn, preview)
-        if kept is not None and account is not None:
-            kept_sales.require_of(kept, account.member_id)
+        view = await _account(deps, conn, preview)
+        if kept is not None and view is not None:
+            kept_sales.require_of(kept, view.account.member_id)
+        account = view.account if view else None
         now = deps.clock.now(preview.chain_id)
         return Previewed(
             worth=await _worth(conn, preview, kept, account, now=now),
-            balance=await _balance(conn, account, now=now) if account else 0,
+            balance=view.balance if view else 0,
         )
 
 
@@ -85,13 +84,13 @@ async def _sale(conn: Connection, preview: Preview) -> KeptSale | None:
     return kept
 
 
-async def _account(conn: Connection, preview: Preview) -> Account | None:
+async def _account(deps: Deps, conn: Connection, preview: Preview) -> AccountView | None:
     if preview.account_id is None:
         return None
-    account = await account_rows.account(conn, preview.chain_id, preview.account_id)
-    if account is None or preview.program_id not in (None, account.program_id):
+    found = await account_views(deps, conn, preview.chain_id, [preview.account_id])
+    if not found or preview.program_id not in (None, found[0].account.program_id):
         raise AccountUnknown
-    return account
+    return found[0]
 
 
 async def _worth(
@@ -105,9 +104,7 @@ async def _worth(
     if kept is not None and kept.settled is not None:
         return kept.settled.worth
     salon_id = kept.sale.salon_id if kept else preview.salon_id
-    view = await program_rows.chain_view(
-        conn, preview.chain_id, *([salon_id] if salon_id else [])
-    )
+    view = await program_rows.chain_view(conn, preview.chain_id, *([salon_id] if salon_id else []))
     program = named(view.programs, account.program_id if account else preview.program_id)
     require_serving(program, view.standing(salon_id))
     lines = kept.sale.lines if kept else await _amount(conn, preview)
@@ -116,7 +113,7 @@ async def _worth(
         program=program,
         account=account,
         at=kept.sale.occurred_at if kept else now,
-        zone=await chain_rows.zone(conn, preview.chain_id, salon_id),
+        zone=view.zone(salon_id),
     )
     return terms.worth(accrual.whole(lines), found)
 
@@ -128,9 +125,3 @@ async def _amount(conn: Connection, preview: Preview) -> tuple[SaleLine, ...]:
         raise NumberOutOfRange(field="amount", minimum=0, maximum=AMOUNT_MINOR_MAX)
     await sale_terms.require_currency(conn, preview.chain_id, preview.currency)
     return (sales.line_of(uid=AMOUNT_UID, quantity=Decimal(1), price_minor=amount_minor),)
-
-
-async def _balance(conn: Connection, account: Account, *, now: datetime) -> int:
-    """What the account holds, without what has ended already (D8)."""
-    ending = await expiry_rows.ending_lots(conn, [(account.chain_id, account.id, now)])
-    return expiry.usable_balance(account, ending.get((account.chain_id, account.id), []), now=now)

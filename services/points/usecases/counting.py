@@ -23,7 +23,6 @@ from services.points.domain.ledger import Account, Actor, EarnSource, Entry, Fac
 from services.points.domain.programs import Program, named, require_serving
 from services.points.domain.terms import SettledSale
 from services.points.storage import accounts as account_rows
-from services.points.storage import chains as chain_rows
 from services.points.storage import ledger as ledger_rows
 from services.points.storage import programs as program_rows
 from services.points.storage import promotions as promotion_rows
@@ -151,7 +150,7 @@ async def _settled(
         program=program,
         account=account,
         at=sale.occurred_at,
-        zone=await chain_rows.zone(conn, sale.chain_id, sale.salon_id),
+        zone=view.zone(sale.salon_id),
         reward_ids=kept.reward_ids,
     )
     return program, terms.settled(replace(sale, account_id=account.id), found)
@@ -220,10 +219,10 @@ async def _follow(
     if worth.promotion_id is not None and worth.points.promotion > 0:
         await promotion_rows.record_trigger(
             conn,
-            chain_id=sale.chain_id,
-            account_id=account.id,
-            promotion_id=worth.promotion_id,
-            sale_id=sale.id,
+            sale.chain_id,
+            account.id,
+            worth.promotion_id,
+            sale.id,
             occurred_at=sale.occurred_at,
         )
     risen = await standings.after_sale(deps, conn, account, program, sale.occurred_at)

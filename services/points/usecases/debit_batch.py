@@ -28,10 +28,11 @@ async def debit_many(deps: Deps, wanted: Sequence[Debit | Refusal]) -> list[Entr
 
     What could not even be read stands in `wanted` as a refusal already. Repeatable by reward.
     Locks the accounts in order of id. Refuses each item with what `debit_points` refuses. When the
-    transaction of all fails, each is done alone, so that one harms only itself.
+    transaction of all fails, each is done alone, so that one harms only itself; so is one that
+    goes on a sale, for that is locked too.
     """
     require_items(len(wanted), items_max=BATCH_ITEMS_MAX)
-    debits = [debit for debit in wanted if not isinstance(debit, Refusal)]
+    debits = [each for each in wanted if isinstance(each, Debit) and each.sale_id is None]
 
     async def work(conn: Connection) -> tuple[list[Entry | Exception], int]:
         return await _Batch(deps, conn, debits).run()
@@ -44,7 +45,14 @@ async def debit_many(deps: Deps, wanted: Sequence[Debit | Refusal]) -> list[Entr
     except Exception:
         answers = [await _alone(deps, debit) for debit in debits]
     in_order = iter(answers)
-    return [each if isinstance(each, Refusal) else next(in_order) for each in wanted]
+    results: list[Entry | Exception] = []
+    for each in wanted:
+        if isinstance(each, Refusal):
+            results.append(each)
+        else:
+            alone = each.sale_id is not None
+            results.append(await _alone(deps, each) if alone else next(in_order))
+    return results
 
 
 async def _alone(deps: Deps, debit: Debit) -> Entry | Exception:
@@ -114,7 +122,9 @@ class _Batch:
         key = ledger.reward_debit_key(debit.reward_id)
         earlier = self.entries.get((debit.chain_id, key))
         if earlier is not None:
-            if (earlier.posting.account_id, earlier.posting.points) != (account.id, debit.points):
+            posting = earlier.posting
+            paid = (posting.account_id, posting.points, posting.sale_id)
+            if paid != (account.id, debit.points, debit.sale_id):
                 raise KeyReused
             return earlier
         movement = ledger.debit(

@@ -15,14 +15,23 @@ from services.points import events, metrics
 from services.points.domain import expiry, ledger, lots, programs
 from services.points.domain.earning import require_points
 from services.points.domain.errors import AccountUnknown, DebitUnknown
-from services.points.domain.ids import AccountId, ChainId, LotId, PostingId, RewardId, SalonId
+from services.points.domain.ids import (
+    AccountId,
+    ChainId,
+    LotId,
+    PostingId,
+    RewardId,
+    SaleId,
+    SalonId,
+)
 from services.points.domain.ledger import ENTRY_POINTS_MAX, Account, Actor, Entry, Fact
 from services.points.storage import accounts as account_rows
 from services.points.storage import ledger as ledger_rows
 from services.points.storage import programs as program_rows
 from services.points.storage.ledger import BusinessKeyTaken
-from services.points.usecases import overdue
+from services.points.usecases import overdue, sales
 from services.points.usecases.deps import Deps
+from services.points.usecases.sales import RewardOffer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +44,9 @@ class Debit:
     points: int
     salon_id: SalonId | None
     actor: Actor
+    # The open sale that it is used on at once, and what it takes off; both or none.
+    sale_id: SaleId | None = None
+    offer: RewardOffer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +62,10 @@ class Return:
 async def debit_points(deps: Deps, debit: Debit) -> Entry:
     """Take a reward's points. Repeatable: the same reward returns the first entry.
 
-    Locks the account. Refuses with InsufficientPoints, AccountUnknown or PointsInvalid, and with
-    `KeyReused` when the reward was paid for by another account or with other points.
+    With a sale its discount goes on that in the same transaction (SQ-20). Locks the account, then
+    the sale. Refuses with InsufficientPoints, AccountUnknown or PointsInvalid, with what
+    `sales.apply_reward` refuses, and with `KeyReused` when the reward was paid for by another
+    account, with other points or on another sale.
     """
     require_points(debit.points, minimum=1, maximum=ENTRY_POINTS_MAX)
 
@@ -76,9 +90,20 @@ async def _debit(deps: Deps, conn: Connection, debit: Debit) -> tuple[Entry, boo
     earlier = await _entry_of(conn, debit.chain_id, key)
     if earlier is not None:
         posting = earlier.posting
-        if posting.account_id != account.id or posting.points != debit.points:
+        paid = (posting.account_id, posting.points, posting.sale_id)
+        if paid != (account.id, debit.points, debit.sale_id):
             raise KeyReused
         return earlier, False
+    if debit.sale_id is not None and debit.offer is not None:
+        await sales.put_reward_on(
+            deps,
+            conn,
+            chain_id=debit.chain_id,
+            sale_id=debit.sale_id,
+            reward_id=debit.reward_id,
+            member_id=account.member_id,
+            offer=debit.offer,
+        )
     account, _ = await overdue.post_overdue(deps, conn, account)
     movement = ledger.debit(
         account,
@@ -87,7 +112,7 @@ async def _debit(deps: Deps, conn: Connection, debit: Debit) -> tuple[Entry, boo
         open_lots=await ledger_rows.open_lots(
             conn, debit.chain_id, account.id, points=debit.points
         ),
-        fact=fact_of(deps, debit, key),
+        fact=replace(fact_of(deps, debit, key), sale_id=debit.sale_id),
     )
     await ledger_rows.write(conn, [movement])
     await outbox.append(conn, [events.points_posted(movement.entry)])
@@ -97,7 +122,8 @@ async def _debit(deps: Deps, conn: Connection, debit: Debit) -> tuple[Entry, boo
 async def return_points(deps: Deps, wanted: Return) -> Entry:
     """Give a reward's points back, into the lots that they came from. Repeatable.
 
-    Locks the account. Refuses with DebitUnknown or BalanceTooLarge.
+    It comes off the open sale that it is on. Locks the account, then that sale. Refuses with
+    DebitUnknown or BalanceTooLarge, and with SaleCounted where it was used with its sale.
     """
 
     async def work(conn: Connection) -> tuple[Entry, bool]:
@@ -120,6 +146,7 @@ async def _return(deps: Deps, conn: Connection, wanted: Return) -> tuple[Entry, 
     earlier = await _entry_of(conn, wanted.chain_id, key)
     if earlier is not None:
         return earlier, False
+    await sales.take_reward_off(deps, conn, chain_id=wanted.chain_id, reward_id=wanted.reward_id)
     account, _ = await overdue.post_overdue(deps, conn, account)
     used = await ledger_rows.used_lots(conn, wanted.chain_id, undone.posting.id)
     fact = fact_of(deps, wanted, key)

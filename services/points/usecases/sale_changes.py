@@ -30,7 +30,6 @@ from services.points.domain.refunds import (
 )
 from services.points.domain.terms import SettledSale
 from services.points.storage import accounts as account_rows
-from services.points.storage import chains as chain_rows
 from services.points.storage import ledger as ledger_rows
 from services.points.storage import programs as program_rows
 from services.points.storage import promotions as promotion_rows
@@ -171,21 +170,19 @@ async def _locked(conn: Connection, asked: Asked) -> tuple[Account | None, KeptS
     return account, kept
 
 
-async def _nobodys(
-    deps: Deps, conn: Connection, kept: KeptSale, *, actor: Actor
-) -> KeptSale:
+async def _nobodys(deps: Deps, conn: Connection, kept: KeptSale, *, actor: Actor) -> KeptSale:
     """A sale without a member, closed as such: it brought nothing and loses nothing (SQ-45).
 
     Were it left open, it could be counted in full for somebody after its refund.
     """
     sale = kept.sale
-    view = await program_rows.chain_view(conn, sale.chain_id)
+    view = await program_rows.chain_view(conn, sale.chain_id, sale.salon_id)
     found = await sale_terms.terms_of(
         conn,
         program=named(view.programs, None),
         account=None,
         at=sale.occurred_at,
-        zone=await chain_rows.zone(conn, sale.chain_id, sale.salon_id),
+        zone=view.zone(sale.salon_id),
     )
     settled = terms.settled(sale, found)
     closed = kept_sales.counted(kept, settled, member_id=None, now=deps.clock.now(sale.chain_id))
@@ -338,9 +335,7 @@ async def _follow(
     tell.append(events.sale_changed(kept, written, actor=asked.actor))
     if account is not None:
         if effect.after.nothing_left and _settled(kept).worth.promotion_id is not None:
-            await promotion_rows.forget_trigger(
-                conn, chain_id=sale.chain_id, account_id=account.id, sale_id=sale.id
-            )
+            await promotion_rows.forget_trigger(conn, sale.chain_id, account.id, sale.id)
         view = await program_rows.chain_view(conn, sale.chain_id)
         moved = await standings.after_refund(
             deps,

@@ -37,10 +37,7 @@ async def terms_of(
     if account is not None:
         tier, multiplier = await standings.multiplier_of(conn, account, program, at)
     offered = await promotion_rows.open_for(
-        conn,
-        chain_id=program.chain_id,
-        program_id=program.id,
-        account_id=account.id if account else None,
+        conn, program.chain_id, program.id, account.id if account else None, at=at
     )
     refunds = program.refunds
     return SaleTerms(

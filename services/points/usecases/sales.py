@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -15,9 +15,9 @@ from services.points.domain.errors import (
     CurrencyForeign,
     NumberOutOfRange,
     RewardOnAnotherSale,
+    SaleUnknown,
     SalonInactive,
     SalonUnknown,
-    SaleUnknown,
 )
 from services.points.domain.ids import ChainId, LineUid, MemberId, RewardId, SaleId, SalonId
 from services.points.domain.kept_sales import (
@@ -245,7 +245,11 @@ async def put_reward_on(
     kept = await _locked(conn, chain_id, sale_id)
     if offer.currency not in ("", kept.sale.currency):
         raise CurrencyForeign(currency=kept.sale.currency)
-    named = NamedDiscount(uid=str(reward_id), name=offer.name, discount=offer.discount)
+    named = NamedDiscount(
+        uid=str(reward_id),
+        name=offer.name,
+        discount=replace(offer.discount, reward_id=reward_id),
+    )
     after = kept_sales.with_reward(kept, named, member_id=member_id, now=deps.clock.now(chain_id))
     if after == kept:
         return
