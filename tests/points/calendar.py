@@ -44,7 +44,9 @@ async def account_of(house: House, account_id: str | None = None) -> pb.Account:
     return (await house.stub.GetAccount(request)).account
 
 
-async def ledger_of(house: House, account_id: str | None = None, **page: Any) -> pb.GetLedgerResponse:
+async def ledger_of(
+    house: House, account_id: str | None = None, **page: Any
+) -> pb.GetLedgerResponse:
     """An account's ledger: Alice's, unless said otherwise."""
     request = pb.GetLedgerRequest(
         chain_id=house.chain_id, account_id=account_id or house.alices_account, **page

@@ -58,7 +58,7 @@ async def test_points_end_with_the_last_day_of_their_last_month(
 
 
 async def test_the_month_is_the_salons_not_the_chains(house: House) -> None:
-    """X2, D8, D38: October in Vancouver, November in the chain's home zone; without a salon, home."""
+    """X2, D8, D38: October in Vancouver, November at home; without a salon, home counts."""
     await house.keep_chain(home_time_zone="Europe/Paris")
     west = new_id()
     await house.add_salon(house.chain_id, west, time_zone="America/Vancouver")
@@ -92,7 +92,7 @@ async def test_every_way_to_earn_has_the_policy_of_the_moment(house: House, way:
         case "grant":
             await house.earn(scan=await house.scan(grant_id=await house.grant(2)))
         case _:
-            await house.adjust(1)
+            await house.adjust(1, salon_id=house.salon_id)
     (line,) = (await ledger_of(house)).lines
     assert line.expiry_policy == "P3M"
     assert line.expires_at.ToDatetime(tzinfo=UTC) == FEBRUARY

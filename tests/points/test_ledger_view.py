@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from loyalty.points.v1 import points_pb2 as pb
 
@@ -37,7 +39,11 @@ async def test_n3_a_balance_is_what_was_earned_less_what_left(house: House) -> N
     assert [(use.entry_id, use.points) for use in taken.uses] == [(first.entry.id, 50)]
     assert (later.entry.id, later.remaining, later.expiry_policy) == (second.entry.id, 57, "never")
     assert not later.HasField("expires_at")
-    assert (earlier.entry.id, earlier.remaining, earlier.expiry_policy) == (first.entry.id, 0, "P1M")
+    assert (earlier.entry.id, earlier.remaining, earlier.expiry_policy) == (
+        first.entry.id,
+        0,
+        "P1M",
+    )
     assert earlier.HasField("expires_at")
     assert [line.entry for line in view.lines] == sorted(
         (line.entry for line in view.lines), key=lambda entry: -entry.sequence
@@ -102,17 +108,19 @@ async def test_sq_04_an_adjustment_says_why_and_by_whom(house: House) -> None:
 
 async def test_charlie_sees_nothing_of_alices_ledger(house: House) -> None:
     """Another chain's account is unknown like one that is not there."""
-    request = pb.GetLedgerRequest(
-        chain_id=house.charlies_chain, account_id=house.alices_account
-    )
+    request = pb.GetLedgerRequest(chain_id=house.charlies_chain, account_id=house.alices_account)
     assert (await refusal_of(house.stub.GetLedger(request))).code == "account_unknown"
     assert (await refusal_of(ledger_of(house, account_id=new_id()))).code == "account_unknown"
 
 
 @pytest.mark.parametrize(
     ("page", "field"),
-    [({"limit": 201}, "limit"), ({"limit": -1}, "limit"), ({"before_sequence": -1}, "before_sequence")],
+    [
+        ({"limit": 201}, "limit"),
+        ({"limit": -1}, "limit"),
+        ({"before_sequence": -1}, "before_sequence"),
+    ],
 )
-async def test_a_page_has_its_limits(house: House, page: dict[str, int], field: str) -> None:
+async def test_a_page_has_its_limits(house: House, page: dict[str, Any], field: str) -> None:
     refusal = await refusal_of(ledger_of(house, **page))
     assert (refusal.code, refusal.field) == ("number_out_of_range", field)

@@ -130,7 +130,9 @@ async def _sweep(deps: Deps, kind: DueKind, page: _Page, *, waits: bool) -> int:
                 place = found[-1] if found else place
             if not found:
                 return
-            done += await _CHUNKS[kind](deps, found, waits=waits)
+            # In two steps: the other worker counts while this one waits.
+            count = await _CHUNKS[kind](deps, found, waits=waits)
+            done += count
 
     try:
         async with asyncio.TaskGroup() as workers:
