@@ -26,7 +26,7 @@ POINTS_ADJUSTED_TOTAL = Counter(
 )
 POINTS_EXPIRED_TOTAL = Counter(
     "loyalty_points_expired_total",
-    "Points that ended with their lots, posted by the sweep or by a write that came first",
+    "Points that ended with their lots, posted by the sweep; what a write posts first is not in it",
     registry=REGISTRY,
 )
 SALES_COUNTED_TOTAL = Counter(

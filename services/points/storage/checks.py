@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.chassis.postgres import Connection
+from services.points.storage.laws import Law
+from services.points.storage.sale_laws import SALE_LAWS
 
 # Named breaches of one law; their number is always told whole.
 NAMED_MAX = 20
@@ -164,14 +166,6 @@ SELECT (SELECT count(*) FROM (SELECT DISTINCT chain_id FROM program) AS chains) 
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Law:
-    """Something that holds of every ledger that is in order."""
-
-    words: str
-    statement: str
-
-
 LAWS = (
     Law(words="every posting joins a member and her program", statement=_SHAPE),
     Law(words="all accounts of a chain sum to zero", statement=_ZERO),
@@ -182,6 +176,7 @@ LAWS = (
     Law(words="each posting moved lots as it moved points", statement=_EFFECT),
     Law(words="a reward is paid for once and given back once", statement=_REWARD),
     Law(words="each posting has its one event", statement=_OUTBOX),
+    *SALE_LAWS,
 )
 
 

@@ -104,7 +104,6 @@ class _Batch:
         await outbox.append(
             self.conn, [events.points_posted(movement.entry) for movement in movements]
         )
-        overdue.count_expired(movements)
         self.accounts |= {name: each.account for name, each in settled.items()}
 
     def _answer(self, debit: Debit) -> Entry | Exception:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from services.chassis import outbox
 from services.chassis.postgres import Connection
-from services.points import events, metrics
+from services.points import events
 from services.points.domain import expiry
 from services.points.domain.ids import AccountId, ChainId
 from services.points.domain.ledger import Account, Movement
@@ -44,7 +44,6 @@ async def post_overdue(
         return account, []
     await ledger_rows.write(conn, found.movements)
     await outbox.append(conn, [events.points_posted(move.entry) for move in found.movements])
-    count_expired(found.movements)
     return found.account, list(found.movements)
 
 
@@ -83,8 +82,3 @@ def is_due(deps: Deps, account: Account) -> bool:
     """Whether something that the account holds may have ended by now."""
     due = account.expiry_due
     return due is not None and due <= deps.clock.now(account.chain_id)
-
-
-def count_expired(movements: Iterable[Movement]) -> None:
-    """Show posted expiry as a metric."""
-    metrics.POINTS_EXPIRED_TOTAL.inc(sum(movement.posting.points for movement in movements))

@@ -155,7 +155,7 @@ async def _expire(deps: Deps, due: Sequence[DueAccount], *, waits: bool) -> int:
         return movements
 
     movements = await in_transaction(deps.pool, work)
-    overdue.count_expired(movements)
+    metrics.POINTS_EXPIRED_TOTAL.inc(sum(movement.posting.points for movement in movements))
     return len({movement.after.id for movement in movements})
 
 
