@@ -143,9 +143,9 @@ async def test_the_pager_lists_newest_first_and_by_status(fresh: tuple[Till, Cha
 async def test_the_eleventh_is_refused_until_one_is_canceled(fresh: tuple[Till, Chain]) -> None:
     """Ten running and planned ones of a program; ended and canceled ones do not count."""
     till, _ = fresh
+    await make(till, "Passée", available_time={"time_periods": [PAST]})
     made = [await make(till, f"Numéro {place}") for place in range(9)]
     made.append(await make(till, available_time={"time_periods": [FUTURE]}))
-    await make(till, "Passée", available_time={"time_periods": [PAST]})
     with pytest.raises(ApiError) as refused:
         await make(till, "De trop")
     await cancel(till, made[0].id)
