@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.e2e.chains import Chain, balance, earn, enrol, fresh_key, open_chain
+from tests.e2e.sales import cad, category, item, spend, upsert, visit
 from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -19,11 +20,6 @@ PATH = "/v2/loyalty/programs/main"
 async def chain(stack: Stack) -> Chain:
     """A chain whose rules a test may change."""
     return await open_chain(stack, "Règles")
-
-
-def cad(amount: int, currency: str = "CAD") -> dict[str, Any]:
-    """Money."""
-    return {"amount": amount, "currency": currency}
 
 
 async def try_to_save(client: httpx.AsyncClient, **said: Any) -> httpx.Response:
@@ -47,61 +43,29 @@ async def read(client: httpx.AsyncClient) -> dict[str, Any]:
 
 async def stock(client: httpx.AsyncClient) -> dict[str, str]:
     """A catalog of one category with one item; "#name" to the id that it was given."""
-    variation = {"type": "ITEM_VARIATION", "id": "#une", "item_variation_data": {"name": "Une"}}
-    answer = await client.post(
-        "/v2/catalog/batch-upsert",
-        json={
-            "idempotency_key": fresh_key(),
-            "batches": [
-                {
-                    "objects": [
-                        {"type": "CATEGORY", "id": "#soins", "category_data": {"name": "Soins"}},
-                        {
-                            "type": "ITEM",
-                            "id": "#coupe",
-                            "item_data": {
-                                "name": "Coupe",
-                                "categories": [{"id": "#soins"}],
-                                "variations": [variation],
-                            },
-                        },
-                    ]
-                }
-            ],
-        },
-    )
-    assert answer.status_code == 200, answer.text
-    return {one["client_object_id"]: one["object_id"] for one in answer.json()["id_mappings"]}
+    return await upsert(client, category("soins"), item("coupe", "#soins"))
 
 
-SPEND = {
-    "accrual_type": "SPEND",
-    "points": 1,
-    "spend_data": {"amount_money": cad(1000), "tax_mode": "AFTER_TAX"},
-}
-VISIT = {
-    "accrual_type": "VISIT",
-    "points": 2,
-    "visit_data": {"minimum_amount_money": cad(2000), "tax_mode": "BEFORE_TAX"},
-}
+SPEND = spend(per=1000, tax_mode="AFTER_TAX")
+VISIT = visit(2000, points=2)
 
 
 async def test_every_type_of_rule_is_answered_as_it_was_saved(chain: Chain) -> None:
     """SQ-53: all four at once, with minimum, tax mode and exclusions (D13)."""
     async with chain.client() as client:
         ids = await stock(client)
-        excluding = {
-            **SPEND["spend_data"],  # type: ignore[dict-item]
-            "excluded_category_ids": [ids["#soins"]],
-            "excluded_item_variation_ids": [ids["#une"]],
-        }
+        excluding = spend(
+            per=1000,
+            excluded_category_ids=[ids["#soins"]],
+            excluded_item_variation_ids=[ids["#coupe-une"]],
+        )
         rules = [
             VISIT,
-            {**SPEND, "spend_data": excluding},
+            excluding,
             {
                 "accrual_type": "ITEM_VARIATION",
                 "points": 5,
-                "item_variation_data": {"item_variation_id": ids["#une"]},
+                "item_variation_data": {"item_variation_id": ids["#coupe-une"]},
             },
             {
                 "accrual_type": "CATEGORY",
@@ -233,6 +197,7 @@ def rule(**said: Any) -> dict[str, Any]:
 
 
 SECOND = "program.accrual_rules[1]"
+FOREIGN = {"amount": 1000, "currency": "USD"}
 NOBODYS = "0d7a4f34-6a52-4f0b-9d2e-1b0c8f7a6e55"
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     (rule(), "MISSING_REQUIRED_PARAMETER", f"{SECOND}.spend_data.amount_money"),
@@ -242,12 +207,15 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         f"{SECOND}.spend_data.amount_money",
     ),
     (
-        rule(spend_data={"amount_money": cad(1000, "USD")}),
+        rule(spend_data={"amount_money": FOREIGN}),
         "UNSUPPORTED_CURRENCY",
         f"{SECOND}.spend_data.amount_money.currency",
     ),
     (
-        rule(accrual_type="VISIT", visit_data={"minimum_amount_money": cad(1000, "EUR")}),
+        rule(
+            accrual_type="VISIT",
+            visit_data={"minimum_amount_money": FOREIGN},
+        ),
         "UNSUPPORTED_CURRENCY",
         f"{SECOND}.visit_data.minimum_amount_money.currency",
     ),
@@ -357,7 +325,7 @@ async def test_rules_name_only_what_is_in_the_chains_catalog(chain: Chain, charl
                 "spend_data.excluded_category_ids[1]",
             ),
             (
-                rule(accrual_type="CATEGORY", category_data={"category_id": mine["#une"]}),
+                rule(accrual_type="CATEGORY", category_data={"category_id": mine["#coupe-une"]}),
                 "category_data.category_id",
             ),
             (

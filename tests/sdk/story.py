@@ -10,15 +10,11 @@ import pytest
 from square.core.api_error import ApiError
 
 from tests.e2e.chains import Chain, fresh_key, fresh_phone, make_tier
+from tests.e2e.sales import category, item, set_rules, sold, spend
 from tests.sdk.till import Till, codes_of
 
 # From long ago, every day and all day, so that it holds whenever the test runs.
 ALWAYS = "BEGIN:VEVENT\nDTSTART:20260101T000000\nDURATION:P1D\nRRULE:FREQ=DAILY\nEND:VEVENT"
-
-
-def cad(amount: int) -> dict[str, Any]:
-    """Money in the chain's currency."""
-    return {"amount": amount, "currency": "CAD"}
 
 
 def promotion(name: str = "Double", **said: Any) -> dict[str, Any]:
@@ -32,30 +28,6 @@ def promotion(name: str = "Double", **said: Any) -> dict[str, Any]:
         "available_time": {"time_periods": [ALWAYS]},
         **said,
     }
-
-
-def item(name: str, category: str) -> dict[str, Any]:
-    """An item of one variation, in a category of the same upsert; ids are "#name"."""
-    return {
-        "type": "ITEM",
-        "id": f"#{name}",
-        "item_data": {
-            "name": name,
-            "categories": [{"id": category}],
-            "variations": [
-                {
-                    "type": "ITEM_VARIATION",
-                    "id": f"#{name}-one",
-                    "item_variation_data": {"item_id": f"#{name}", "name": "Une"},
-                }
-            ],
-        },
-    }
-
-
-def category(name: str) -> dict[str, Any]:
-    """A category; its id is "#name"."""
-    return {"type": "CATEGORY", "id": f"#{name}", "category_data": {"name": name}}
 
 
 def ids_of(upserted: Any) -> dict[str, str]:
@@ -128,18 +100,8 @@ async def _fill_the_catalog(till: Till) -> dict[str, str]:
 
 async def _set_the_rules(chain: Chain, excluded_category_id: str) -> None:
     """Square has no call for it; the owner's panel does it once."""
-    spend = {
-        "amount_money": cad(100),
-        "tax_mode": "BEFORE_TAX",
-        "excluded_category_ids": [excluded_category_id],
-    }
-    rule = {"accrual_type": "SPEND", "points": 1, "spend_data": spend}
     async with chain.client() as client:
-        saved = await client.put(
-            f"/v2/loyalty/programs/{chain.program_id}",
-            json={"idempotency_key": fresh_key(), "program": {"accrual_rules": [rule]}},
-        )
-    assert saved.status_code == 200, saved.text
+        await set_rules(client, spend(excluded_category_ids=[excluded_category_id]))
 
 
 async def _meet_alice(till: Till, chain: Chain) -> tuple[str, str]:
@@ -175,20 +137,14 @@ async def _refuse_to_erase(till: Till, customer_id: str) -> None:
 
 async def _sell(till: Till, chain: Chain, ids: dict[str, str], customer_id: str) -> str:
     """$60 of care and $40 of products, which earn nothing (SQ-53)."""
-    lines = [("coupe", "#Coupe-one", 6000), ("shampoing", "#Shampoing-one", 4000)]
+    lines = [("coupe", "#Coupe-une", 6000), ("shampoing", "#Shampoing-une", 4000)]
     made = await till(
         "orders.create",
         order={
             "location_id": chain.salon_id,
             "customer_id": customer_id,
             "line_items": [
-                {
-                    "uid": uid,
-                    "quantity": "1",
-                    "catalog_object_id": ids[name],
-                    "base_price_money": cad(price),
-                }
-                for uid, name, price in lines
+                sold(uid, price, catalog_object_id=ids[name]) for uid, name, price in lines
             ],
         },
         idempotency_key=fresh_key(),
@@ -261,18 +217,10 @@ async def _take_and_use_rewards(
     async with chain.client() as client:
         tier = await make_tier(chain, client, 20)
     wanted = {"loyalty_account_id": account_id, "reward_tier_id": tier["id"]}
+    line = sold("coupe", 8000, catalog_object_id=ids["#Coupe-une"])
     sale = await till(
         "orders.create",
-        order={
-            "location_id": chain.salon_id,
-            "line_items": [
-                {
-                    "quantity": "1",
-                    "catalog_object_id": ids["#Coupe-one"],
-                    "base_price_money": cad(8000),
-                }
-            ],
-        },
+        order={"location_id": chain.salon_id, "line_items": [line]},
         idempotency_key=fresh_key(),
     )
     on_sale = await till(

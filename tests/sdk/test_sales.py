@@ -8,8 +8,9 @@ import pytest
 from square.core.api_error import ApiError
 
 from tests.e2e.chains import Chain, fresh_key, open_chain
+from tests.e2e.sales import cad, category, item
 from tests.sdk.members import balance_of, open_account
-from tests.sdk.story import cad, category, ids_of, item
+from tests.sdk.story import ids_of
 from tests.sdk.till import AsyncTill, SyncTill, Till, codes_of, field_of
 from tests.stack import Stack
 
@@ -147,7 +148,7 @@ async def test_the_pager_lists_the_whole_catalog(
     assert {ids[f"#Rayon {place}"] for place in range(120)} <= set(by_id)
     assert [one.id for one in items] == [ids["#Coupe"]]
     assert [one.id for one in items[0].item_data.categories] == [ids["#Rayon 0"]]
-    assert [one.id for one in items[0].item_data.variations] == [ids["#Coupe-one"]]
+    assert [one.id for one in items[0].item_data.variations] == [ids["#Coupe-une"]]
 
 
 async def test_a_batch_with_a_fault_changes_nothing(till: Till) -> None:
