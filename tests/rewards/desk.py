@@ -65,12 +65,12 @@ class Desk(PointsServicer):
         sale.total_minor = gross - off
 
     def _put(self, sale: pb.Sale, reward_id: str, member_id: str, given: pb.RewardDiscount) -> None:
-        if any(one.reward_id == reward_id for one in sale.discounts):
-            return
         if sale.state == pb.SALE_STATE_COUNTED:
             raise SaleIsCounted
         if sale.member_id and sale.member_id != member_id:
             raise SaleOfAnother
+        if any(one.reward_id == reward_id for one in sale.discounts):
+            return
         sale.member_id = member_id
         discount = sale.discounts.add(reward_id=reward_id, name=given.name)
         if given.percentage:
@@ -80,6 +80,8 @@ class Desk(PointsServicer):
         self._price(sale)
 
     def _take(self, sale: pb.Sale, reward_id: str) -> None:
+        if all(one.reward_id != reward_id for one in sale.discounts):
+            return
         if sale.state == pb.SALE_STATE_COUNTED:
             raise SaleIsCounted
         kept = [one for one in sale.discounts if one.reward_id != reward_id]
@@ -130,7 +132,8 @@ class Desk(PointsServicer):
             if sale.member_id and sale.member_id != account.account.member_id:
                 raise SaleOfAnother
             answer = await super().DebitPoints(request, context)
-            self._put(sale, request.reward_id, answer.entry.member_id, request.discount)
+            if not known:
+                self._put(sale, request.reward_id, answer.entry.member_id, request.discount)
             return answer
 
     async def ReturnPoints(self, request, context):

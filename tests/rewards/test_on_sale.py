@@ -121,9 +121,7 @@ async def test_too_few_points_leave_the_sale_as_it_was(counter: Counter, till: T
 # -- applied later -------------------------------------------------------------------------------
 
 
-async def test_applying_a_taken_reward_takes_no_points_again(
-    counter: Counter, till: Till
-) -> None:
+async def test_applying_a_taken_reward_takes_no_points_again(counter: Counter, till: Till) -> None:
     """SQ-19: the balance stays; applying it again changes nothing; off again it is free."""
     taken = await till.reward(10)
     await counter.give(5)

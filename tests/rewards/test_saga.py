@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import pytest
 from loyalty.points.v1 import points_pb2 as points_pb
@@ -19,47 +17,10 @@ from services.rewards.domain.ids import RewardId
 from services.rewards.rpc import RewardsServicer
 from services.rewards.storage import settlements
 from tests.rewards.counter import Counter
+from tests.rewards.cutting import cut_off_after
 from tests.rewards.house import new_id
 
 COST = 10
-
-
-@types.coroutine
-def _stepped(
-    work: Coroutine[Any, Any, Any], *, steps: int, kill: Callable[[], object]
-) -> Generator[Any, Any, Any]:
-    """Run `work` and call `kill` when it waits for the `steps`-th time."""
-    waits = 0
-    thrown: BaseException | None = None
-    result: Any = None
-    while True:
-        try:
-            awaited = work.send(result) if thrown is None else work.throw(thrown)
-        except StopIteration as end:
-            return end.value
-        waits += 1
-        if waits == steps:
-            kill()
-        thrown = result = None
-        try:
-            result = yield awaited
-        except BaseException as error:
-            thrown = error
-
-
-async def cut_off_after(steps: int, work: Coroutine[Any, Any, Any]) -> bool:
-    """Run `work` until it waits for the `steps`-th time and end it there; False if it got done."""
-
-    async def run() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        await _stepped(work, steps=steps, kill=task.cancel)
-
-    try:
-        await asyncio.create_task(run())
-    except asyncio.CancelledError:
-        return True
-    return False
 
 
 async def test_a_take_cut_off_at_any_step_is_finished_or_undone(counter: Counter) -> None:

@@ -41,7 +41,9 @@ class Till:
                 member_id=self.counter.alice if member is None else member,
                 currency="CAD",
                 lines=[
-                    points_pb.SaleLine(uid="soin", name="Soin", quantity="1", unit_price_minor=minor)
+                    points_pb.SaleLine(
+                        uid="soin", name="Soin", quantity="1", unit_price_minor=minor
+                    )
                 ],
                 actor=self.key,
             )
@@ -61,9 +63,7 @@ class Till:
 
     async def rewards_on(self, sale_id: str) -> list[str]:
         """The rewards that points has on the sale."""
-        return [
-            one.reward_id for one in (await self.sale(sale_id)).discounts if one.reward_id
-        ]
+        return [one.reward_id for one in (await self.sale(sale_id)).discounts if one.reward_id]
 
     async def count(self, sale_id: str) -> None:
         """The member has paid."""
@@ -122,7 +122,7 @@ class Till:
         ]
 
     async def hear(self, events: Sequence[Event] | None = None) -> None:
-        """Let rewards have events as its consumer gives them; all that it has not had by default."""
+        """Let rewards have events as its consumer gives them; by default all that were told."""
         for event in await self.told() if events is None else events:
             await self.counter.write(lambda conn, event=event: _apply(conn, event))  # type: ignore[misc]
 

@@ -99,7 +99,7 @@ _END_VOID = f"""
 """  # noqa: S608
 _CALL_OFF_VOID = f"""
     UPDATE reward SET state = 'issued', updated_at = $3, version = version + 1
-    WHERE chain_id = $1 AND id = $2 AND state = 'voiding' AND sale_id IS NOT NULL
+    WHERE chain_id = $1 AND id = $2 AND state = 'voiding'
     RETURNING {COLUMNS}
 """  # noqa: S608
 _EXPIRE = f"""
@@ -241,7 +241,7 @@ async def end_void(
 async def call_off_void(
     conn: Connection, *, chain_id: ChainId, reward_id: RewardId, now: datetime
 ) -> Reward | None:
-    """voiding → issued for a reward that is on a sale; None when it was not voiding."""
+    """voiding → issued for a reward that was used with a sale; None when it was not voiding."""
     return _reward(await conn.fetchrow(_CALL_OFF_VOID, chain_id, reward_id, now))
 
 

@@ -83,7 +83,7 @@ async def settle_void(deps: Deps, settlement: Settlement) -> Answer:
             if reward.sale_id is not None:
                 await leave_sale(deps, settlement, reward.sale_id)
     except RemoteRefusal as refusal:
-        if reward.sale_id is not None and used_with_its_sale(refusal):
+        if used_with_its_sale(refusal):
             await _call_off_void(deps, settlement)
             raise
         await put_off(deps, settlement)
