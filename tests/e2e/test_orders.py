@@ -250,7 +250,7 @@ async def test_an_amount_goes_on_one_line_or_on_the_order(
     chain: Chain, client: httpx.AsyncClient
 ) -> None:
     """Square would take the amount off each line; nobody shall guess."""
-    applied = {"applied_discounts": [{"discount_uid": "d"}]}
+    applied: dict[str, Any] = {"applied_discounts": [{"discount_uid": "d"}]}
     discounts = [{"uid": "d", "amount_money": cad(100)}]
     both = await try_to_post(
         client, chain, sold("a", 500, **applied), sold("b", 500, **applied), discounts=discounts

@@ -1,0 +1,137 @@
+"""The ledger over the API: a balance that anybody can check, line by line (N3, SQ-03, SQ-04)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+
+from tests.e2e.chains import Chain, balance, earn, enrol, fresh_key, make_tier, open_chain, take
+from tests.e2e.sales import problem, refund_amount, sell, set_rules, sold, spend
+from tests.stack import Stack
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+async def chain(stack: Stack) -> Chain:
+    return await open_chain(stack, "Grand livre")
+
+
+async def ledger(client: httpx.AsyncClient, account_id: str, **params: Any) -> dict[str, Any]:
+    """One page of the ledger."""
+    answer = await client.get(f"/v2/loyalty/accounts/{account_id}/ledger", params=params)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+async def adjust(client: httpx.AsyncClient, account_id: str, points: int, reason: str) -> None:
+    """Points by hand."""
+    answer = await client.post(
+        f"/v2/loyalty/accounts/{account_id}/adjust",
+        json={
+            "idempotency_key": fresh_key(),
+            "adjust_points": {"points": points, "reason": reason},
+        },
+    )
+    assert answer.status_code == 200, answer.text
+
+
+async def test_the_sum_is_told_and_each_entry_opens_its_sale(chain: Chain) -> None:
+    async with chain.client() as client:
+        await set_rules(client, spend())
+        tier = await make_tier(chain, client, 50)
+        account, order = await sell(client, chain, sold("a", 12_000))
+        reward = (await take(client, account, tier["id"])).json()["reward"]
+        await adjust(client, account, -5, "Erreur")
+        await refund_amount(client, order, 2500, refund_id="r-1")
+        told = await ledger(client, account)
+        french = await client.get(
+            f"/v2/loyalty/accounts/{account}/ledger", headers={"Accept-Language": "fr"}
+        )
+        refunded, adjusted, taken, earned = told["entries"]
+
+        assert told["text"] == "balance 40 = 120 earned − 5 adjusted − 50 taken − 25 refunded"
+        assert french.json()["text"].startswith("solde 40 = 120 gagnés")
+        assert told["balance"] == await balance(client, account) == 40
+        assert sum(total["points"] for total in told["totals"]) == 40
+        assert sum(total["entries"] for total in told["totals"]) == 4
+        assert (earned["type"], earned["order_id"], earned["source"]) == ("EARN", order, "TILL")
+        assert earned["location_id"] == chain.salon_id
+        assert earned["actor"]["type"] == "API_KEY"
+        assert earned["remaining_points"] == 40
+        assert (taken["type"], taken["reward_id"]) == ("REWARD", reward["id"])
+        assert taken["uses"] == [{"entry_id": earned["id"], "points": 50}]
+        assert (adjusted["points"], adjusted["reason"]) == (-5, "Erreur")
+        assert (refunded["order_id"], refunded["change_id"]) == (order, "r-1")
+        assert refunded["reverses"] == earned["id"]
+        assert [entry["balance_after"] for entry in told["entries"]] == [40, 65, 70, 120]
+
+
+async def test_pages_follow_one_another(chain: Chain, charlies: Chain) -> None:
+    async with chain.client() as client:
+        account, other = await enrol(chain, client), await enrol(chain, client)
+        for points in range(1, 6):
+            await earn(chain, client, account, points)
+        first = await ledger(client, account, limit=2)
+        second = await ledger(client, account, limit=2, cursor=first["cursor"])
+        third = await ledger(client, account, limit=2, cursor=second["cursor"])
+        path = f"/v2/loyalty/accounts/{other}/ledger"
+        wrong = [
+            await client.get(path, params={"cursor": first["cursor"]}),
+            await client.get(path, params={"limit": "201"}),
+        ]
+        async with charlies.client() as stranger:
+            hidden = await stranger.get(f"/v2/loyalty/accounts/{account}/ledger")
+
+    pages = [first, second, third]
+    assert [[entry["points"] for entry in page["entries"]] for page in pages] == [
+        [5, 4],
+        [3, 2],
+        [1],
+    ]
+    assert "cursor" not in third
+    assert {page["text"] for page in pages} == {"balance 15 = 15 earned"}
+    assert problem(wrong[0]) == (400, "INVALID_CURSOR", "cursor")
+    assert problem(wrong[1]) == (400, "VALUE_TOO_HIGH", "limit")
+    assert hidden.status_code == 404
+
+
+async def test_an_empty_account_says_so(chain: Chain) -> None:
+    async with chain.client() as client:
+        account = await enrol(chain, client)
+        told = await ledger(client, account)
+
+    assert (told["balance"], told["text"]) == (0, "balance 0 = 0 earned")
+    assert told["entries"] == told["totals"] == []
+
+
+async def test_points_that_end_are_told_with_their_day_and_end(chain: Chain) -> None:
+    """SQ-66, SQ-68, X14: seen with their schedule, gone after the last day of the month."""
+    async with chain.client() as client:
+        await set_rules(client, spend(), expiration_policy={"expiration_duration": "P3M"})
+        account, _ = await sell(client, chain, sold("a", 10_000))
+        shown = (await client.get(f"/v2/loyalty/accounts/{account}")).json()["loyalty_account"]
+        (deadline,) = shown["expiring_point_deadlines"]
+        ends = datetime.fromisoformat(deadline["expires_at"])
+        moved = await client.post("/v2/sandbox/clock", json={"now": deadline["expires_at"]})
+        after = await ledger(client, account)
+        query = {"filter": {"type_filter": {"types": ["EXPIRE_POINTS"]}}}
+        found = await client.post("/v2/loyalty/events/search", json={"query": query})
+        gone = (await client.get(f"/v2/loyalty/accounts/{account}")).json()["loyalty_account"]
+
+    assert deadline["points"] == 100
+    first_day = ends.astimezone(ZoneInfo("America/Toronto"))
+    assert (first_day.day, first_day.hour) == (1, 0)
+    assert deadline["last_day"] == (first_day.date() - timedelta(days=1)).isoformat()
+    assert moved.status_code == 200, moved.text
+    assert after["text"] == "balance 0 = 100 earned − 100 expired"
+    (event,) = found.json()["events"]
+    assert event["expire_points"]["points"] == -100
+    assert datetime.fromisoformat(event["created_at"]) == ends
+    assert gone["balance"] == 0
+    assert "expiring_point_deadlines" not in gone
