@@ -126,10 +126,4 @@ ORDER_REFUSALS: Final[Mapping[str, Words]] = {
         en="Lines of an exchange come at the price that is paid for them, before tax.",
         fr="Les lignes d’un échange viennent au prix payé, avant taxes.",
     ),
-    "REWARD_ON_ANOTHER_ORDER": Words(
-        status=409,
-        public="CONFLICT",
-        en="This reward is on another order. Take it off there first.",
-        fr="Cette récompense est sur une autre commande. Retirez-la d’abord de celle-là.",
-    ),
 }

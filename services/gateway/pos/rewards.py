@@ -334,7 +334,7 @@ async def remove_reward(caller: LoyaltyWriter, reward_id: str, body: RemoveRewar
     reward = await reward_of(caller, reward_id)
     sale_id = await visible_sale_id(caller, body.order_id, field="order_id")
     if reward.sale_id and reward.sale_id != sale_id:
-        raise ApiError.of("REWARD_ON_ANOTHER_ORDER", field="order_id")
+        raise ApiError.of("REWARD_ON_ANOTHER_SALE", field="order_id")
     if reward.sale_id:
         with api_fields({"reward_id": "", "sale_id": "order_id"}):
             answer = await caller.deps.clients.rewards.RemoveReward(
