@@ -19,6 +19,7 @@ from services.points.usecases import deps as tools
 from services.points.usecases.earn_queue import EarnQueue
 from tests.engines import Postgres
 from tests.points.house import SECRET, START, House
+from tests.points.till import SPEND_1, Till
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +60,11 @@ async def house(points_pool: Pool, redis: Redis) -> AsyncIterator[House]:
     await channel.close(None)
     await server.stop(0)
     await queue.drain()
+
+
+@pytest.fixture
+async def till(house: House) -> Till:
+    """A till in Alice's salon, where a dollar is a point."""
+    till = Till(house=house)
+    await till.rules(SPEND_1)
+    return till

@@ -13,6 +13,7 @@ from services.points import events, metrics
 from services.points.domain import expiry, kept_sales, ledger, terms
 from services.points.domain.errors import (
     AccountUnknown,
+    SaleCounted,
     SaleElsewhere,
     SaleOfAnother,
     SaleUnknown,
@@ -72,8 +73,8 @@ async def count_sale(deps: Deps, count: Count) -> Counted:
 
     Another key gets the first entries, `already_counted` (N2). Locks the key, the account, then
     the sale. A sale of nobody becomes the member's; points date from the sale. Refuses with
-    AccountUnknown, SaleUnknown, SaleElsewhere, SaleOfAnother, ProgramInactive, SalonInactive,
-    SalonNotInProgram, PointsInvalid or BalanceTooLarge.
+    AccountUnknown, SaleUnknown, SaleElsewhere, SaleOfAnother, SaleCounted, ProgramInactive,
+    SalonInactive, SalonNotInProgram, PointsInvalid or BalanceTooLarge.
     """
     claim = requests.claim(
         deps,
@@ -118,6 +119,9 @@ async def _count(deps: Deps, conn: Connection, count: Count) -> _Answer:
         raise SaleElsewhere
     kept_sales.require_of(kept, account.member_id)
     if kept.state is SaleState.COUNTED:
+        if kept.sale.account_id is None:
+            # Its refund came first: it stays nobody's.
+            raise SaleCounted
         if kept.sale.account_id != account.id:
             raise SaleOfAnother
         account, _ = await overdue.post_overdue(deps, conn, account)
