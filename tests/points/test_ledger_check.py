@@ -36,6 +36,7 @@ class Books(House):
     urls: DatabaseUrls
     owner: asyncpg.Connection[asyncpg.Record]
     reward: str = ""
+    dora: str = ""
 
     async def fill(self) -> None:
         """A little of everything: earns, a debt, a reward taken and given back, another chain."""
@@ -47,6 +48,7 @@ class Books(House):
         await self.debit(8)
         await self.adjust(-20, allow_negative_balance=True)
         await self.earn(till=pb.TillOrigin(points=40))
+        await self.end_and_rise()
         other = await self.create_program(chain_id=self.charlies_chain)
         await self.earn(
             chain_id=self.charlies_chain,
@@ -54,6 +56,27 @@ class Books(House):
             program_id=other.id,
             salon_id=None,
         )
+
+    async def end_and_rise(self) -> None:
+        """Another member of chain A had points that ended, and has some that will; she is up."""
+        rules = pb.ProgramRules(
+            expiry_policy="P1M",
+            tiers=pb.Tiers(
+                tiers=[
+                    pb.Tier(name="Base", threshold=0),
+                    pb.Tier(name="Argent", threshold=30, multiplier="1.5"),
+                ]
+            ),
+        )
+        self.later(-70 * 24 * 3600)
+        await self.update_program(rules=rules)
+        self.dora = new_id()
+        await self.earn(member_id=self.dora, till=pb.TillOrigin(points=10))
+        self.later(70 * 24 * 3600)
+        await self.earn(member_id=self.dora, till=pb.TillOrigin(points=20))
+
+    async def account_of_dora(self) -> str:
+        return (await self.account(self.dora)).id
 
     async def forge(self, statement: str, *values: Any) -> None:
         status = await self.owner.execute(statement, *values)
@@ -100,15 +123,18 @@ async def books(postgres: Postgres, redis: Redis) -> AsyncIterator[Books]:
     await pool.close()
 
 
-SHAPE, ZERO, BALANCE, CHAINED, LOT, HOLDINGS, EFFECT, REWARD, OUTBOX = (law.words for law in LAWS)
+SHAPE, ZERO, BALANCE, CHAINED, LOT, HOLDINGS, EFFECT, REWARD, OUTBOX, *REST = (
+    law.words for law in LAWS
+)
+EXPIRY, DUE, BROUGHT, HELD, CHANGED, STANDING = REST
 
 
 async def test_honest_books_balance(books: Books) -> None:
     size, findings = await ledger_check.check(books.urls.service_url)
     assert ledger_check.faults(findings) == 0
-    assert (size.chains, size.accounts, size.postings) == (2, 2, 10)
+    assert (size.chains, size.accounts, size.postings) == (2, 3, 13)
     table = ledger_check.table(size, findings)
-    assert table.startswith("2 chains, 2 accounts, 10 postings, ")
+    assert table.startswith("2 chains, 3 accounts, 13 postings, ")
     assert table.endswith("The books balance.")
     assert all(law.words in table for law in LAWS)
 
@@ -213,6 +239,59 @@ async def test_a_return_that_undoes_nothing_is_found(books: Books) -> None:
     posting = await books.posting("reward_return")
     await books.forge("UPDATE posting SET reverses = $2 WHERE id = $1", posting, uuid4())
     assert await books.broken() == {REWARD: [f"posting {posting}"]}
+
+
+async def test_an_expiry_of_another_day_is_found(books: Books) -> None:
+    """X14: it is dated when its lot ends, however late it was posted."""
+    posting = await books.posting("expiry")
+    await books.forge(
+        "UPDATE posting SET occurred_at = occurred_at + interval '1 day' WHERE id = $1", posting
+    )
+    assert await books.broken() == {EXPIRY: [f"posting {posting}"]}
+
+
+async def test_a_lot_that_ends_twice_is_found(books: Books) -> None:
+    """X14: the unique business key stands in the way; a forger gives another one."""
+    posting = await books.posting("expiry")
+    lot = await books.owner.fetchval(
+        "SELECT lot_id::text FROM lot_use WHERE posting_id = $1", posting
+    )
+    other = await books.posting("reward")
+    await books.forge("UPDATE posting SET kind = 'expiry' WHERE id = $1", other)
+    await books.forge(
+        """
+        UPDATE lot_use SET lot_id = $2 WHERE posting_id = $1
+          AND lot_id = (SELECT lot_id FROM lot_use WHERE posting_id = $1 LIMIT 1)
+        """,
+        other,
+        lot,
+    )
+    assert f"lot {lot}" in (await books.broken())[EXPIRY]
+
+
+async def test_an_account_that_looks_too_late_is_found(books: Books) -> None:
+    """D8: points of it would end unseen."""
+    account = await books.account_of_dora()
+    await books.forge("UPDATE account SET expiry_due = NULL WHERE id = $1", account)
+    assert await books.broken() == {DUE: [f"account {account}"]}
+    await books.forge(
+        "UPDATE account SET expiry_due = $2 WHERE id = $1",
+        account,
+        books.clock.at.replace(year=2090),
+    )
+    assert await books.broken() == {DUE: [f"account {account}"]}
+
+
+async def test_a_tier_without_the_points_for_it_is_found(books: Books) -> None:
+    """D14: 30 base points in the year to the day on which it rests."""
+    account = await books.account_of_dora()
+    standing = f"standing of account {account}"
+    await books.forge("UPDATE tier_standing SET threshold = 31 WHERE account_id = $1", account)
+    assert await books.broken() == {STANDING: [standing]}
+    await books.forge("UPDATE tier_standing SET threshold = 30 WHERE account_id = $1", account)
+    assert await books.broken() == {}
+    await books.forge("UPDATE tier_standing SET kept_until = NULL WHERE account_id = $1", account)
+    assert await books.broken() == {STANDING: [standing]}
 
 
 async def test_a_posting_without_its_event_is_found(books: Books) -> None:
