@@ -61,16 +61,7 @@ class Ledger:
     async def start(self) -> None:
         """Take calls."""
         self._server = GrpcServer(f"127.0.0.1:{self._port}")
-        from loyalty.points.v1 import points_pb2_grpc
-
-        from tests.rewards import desk
-
-        if not hasattr(self, "desk"):
-            self.desk = desk.Desk(self._deps, self._queue)
-        self._server.register(
-            lambda server: points_pb2_grpc.add_PointsServiceServicer_to_server(self.desk, server),
-            {**points_rpc.STATUS, **desk.STATUS},
-        )
+        self._server.register(points_rpc.register(self._deps, self._queue), points_rpc.STATUS)
         await self._server.start()
         if not self._port:
             self._port = self._server.port

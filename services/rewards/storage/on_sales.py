@@ -30,8 +30,8 @@ _TAKE_OFF = f"""
             AND fact.kind = 'used')
     RETURNING {COLUMNS}
 """  # noqa: S608
-# Later than everything that had happened to the reward, so that its history reads in order.
-_AT = "greatest($4, updated_at + interval '1 microsecond')"
+# What is told late comes after all that happened meanwhile, so that the history reads in order.
+_AT = "CASE WHEN updated_at > $4 THEN updated_at + interval '1 microsecond' ELSE $4 END"
 _USE_WITH_SALE = f"""
     UPDATE reward
     SET state = 'redeemed', redeemed_at = {_AT}, display_until = {_AT}, updated_at = {_AT},
