@@ -18,9 +18,17 @@ from loyalty.points.v1.points_pb2 import (
     EarnPointsRequest,
     GetAccountsRequest,
 )
+from loyalty.rewards.v1.rewards_pb2 import (
+    TakeRewardBatchRequest,
+    TakeRewardRequest,
+    TakeRewardResponse,
+    UseRewardBatchRequest,
+    UseRewardRequest,
+    UseRewardResponse,
+)
 
 from services.chassis.gathering import Gathering
-from services.chassis.grpc_client import DEADLINE_SECONDS
+from services.chassis.grpc_client import DEADLINE_SECONDS, item_refused
 from services.gateway.clients import Clients
 from services.gateway.errors import ApiError
 
@@ -28,6 +36,8 @@ from services.gateway.errors import ApiError
 READS_MAX: Final = 200
 # Some hundred milliseconds of work: whoever comes later is better told to come again.
 QUEUE_ITEMS_MAX: Final = 2048
+# A take waits for two services in turn: others set out meanwhile.
+TAKES_IN_FLIGHT_MAX: Final = 4
 
 # Chain and id.
 Name: TypeAlias = tuple[str, str]
@@ -48,6 +58,8 @@ class Gathered:
     # None: there is none under this id in this chain.
     accounts: Gathering[Name, Account | None]
     members: Gathering[Name, Member | None]
+    takes: Gathering[TakeRewardRequest, TakeRewardResponse]
+    uses: Gathering[UseRewardRequest, UseRewardResponse]
 
     @classmethod
     def over(cls, clients: Clients, *, queue_items_max: int = QUEUE_ITEMS_MAX) -> Self:
@@ -85,6 +97,26 @@ class Gathered:
             }
             return [found.get(name) for name in names]
 
+        async def take(
+            items: Sequence[TakeRewardRequest], seconds: float
+        ) -> list[TakeRewardResponse | Exception]:
+            request = TakeRewardBatchRequest(items=items)
+            answer = await clients.rewards.TakeRewardBatch(request, timeout=seconds)
+            return [
+                each.taken if each.HasField("taken") else item_refused(each.refusal)
+                for each in answer.outcomes
+            ]
+
+        async def use(
+            items: Sequence[UseRewardRequest], seconds: float
+        ) -> list[UseRewardResponse | Exception]:
+            request = UseRewardBatchRequest(items=items)
+            answer = await clients.rewards.UseRewardBatch(request, timeout=seconds)
+            return [
+                each.used if each.HasField("used") else item_refused(each.refusal)
+                for each in answer.outcomes
+            ]
+
         return cls(
             earns=Gathering(
                 "earns",
@@ -107,6 +139,21 @@ class Gathered:
                 full=_overloaded,
                 seconds_max=DEADLINE_SECONDS,
                 call_items_max=READS_MAX,
+                queue_items_max=queue_items_max,
+            ),
+            takes=Gathering(
+                "takes",
+                take,
+                full=_overloaded,
+                seconds_max=DEADLINE_SECONDS,
+                in_flight_max=TAKES_IN_FLIGHT_MAX,
+                queue_items_max=queue_items_max,
+            ),
+            uses=Gathering(
+                "uses",
+                use,
+                full=_overloaded,
+                seconds_max=DEADLINE_SECONDS,
                 queue_items_max=queue_items_max,
             ),
         )

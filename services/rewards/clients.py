@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,6 +10,9 @@ import grpc
 from google.protobuf.message import Message
 from loyalty.points.v1.points_pb2 import (
     ApplyRewardRequest,
+    DebitOutcome,
+    DebitPointsBatchRequest,
+    DebitPointsBatchResponse,
     DebitPointsRequest,
     Entry,
     GetSaleRequest,
@@ -21,6 +24,8 @@ from loyalty.points.v1.points_pb2_grpc import PointsServiceStub
 from loyalty.types.v1.types_pb2 import Money
 
 from services.chassis.errors import RemoteRefusal, Unavailable
+from services.chassis.gathering import Gathering
+from services.chassis.grpc_client import PeerFailed, item_refused
 from services.rewards.domain.discounts import AmountOff, PercentOff
 from services.rewards.domain.ids import ChainId, RewardId, SaleId
 from services.rewards.domain.rewards import Reward
@@ -56,9 +61,19 @@ class Points:
 
     def __init__(self, stub: PointsServiceStub) -> None:
         self._stub = stub
+        self._debits: Gathering[DebitPointsRequest, Movement] = Gathering(
+            "debits",
+            self._debit_many,
+            full=lambda: Unavailable("too many takes wait for points"),
+            # With the wait: the settlement's lease must outlast it.
+            seconds_max=CALL_SECONDS_MAX,
+        )
 
     async def debit(self, settlement: Settlement, reward: Reward) -> Movement:
-        """Take the points of a reward from its account; with a sale, its discount goes on that."""
+        """Take the points of a reward from its account; with a sale, its discount goes on that.
+
+        Debits without a sale travel together; each is answered by itself.
+        """
         request = DebitPointsRequest(
             chain_id=str(settlement.chain_id),
             account_id=str(reward.account_id),
@@ -67,11 +82,22 @@ class Points:
             salon_id=_text(settlement.salon_id),
             actor=actor_message(settlement.actor),
         )
-        if reward.sale_id is not None:
-            request.sale_id = str(reward.sale_id)
-            request.discount.CopyFrom(_discount(reward))
+        if reward.sale_id is None:
+            return await self._debits.one(request)
+        request.sale_id = str(reward.sale_id)
+        request.discount.CopyFrom(_discount(reward))
         answer = await self._ask(self._stub.DebitPoints, request)
         return _movement(answer.entry, answer.balance)
+
+    async def _debit_many(
+        self, requests: Sequence[DebitPointsRequest], seconds: float
+    ) -> list[Movement | Exception]:
+        async def ask(batch: Message, timeout: float) -> DebitPointsBatchResponse:
+            # Who has waited longest must not be given up while points is still at it.
+            return await self._stub.DebitPointsBatch(batch, timeout=min(timeout, seconds))
+
+        answer = await self._ask(ask, DebitPointsBatchRequest(items=requests))
+        return [_outcome(outcome) for outcome in answer.outcomes]
 
     async def give_back(self, settlement: Settlement) -> Movement:
         """Return the points that were debited for a reward; it comes off its open sale."""
@@ -128,6 +154,15 @@ def nothing_to_return(refusal: RemoteRefusal) -> bool:
 def used_with_its_sale(refusal: RemoteRefusal) -> bool:
     """Whether points says that the reward's sale was counted, so that it stays on it."""
     return refusal.code == SALE_COUNTED
+
+
+def _outcome(outcome: DebitOutcome) -> Movement | Exception:
+    if outcome.WhichOneof("outcome") == "debited":
+        return _movement(outcome.debited.entry, outcome.debited.balance)
+    refused = item_refused(outcome.refusal)
+    if isinstance(refused, PeerFailed):
+        return Unavailable("points failed; what it did is not known")
+    return refused
 
 
 def _movement(entry: Entry, balance: int) -> Movement:

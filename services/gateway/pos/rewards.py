@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from services.chassis.errors import RemoteRefusal
 from services.gateway.errors import ApiError, Json, api_fields
 from services.gateway.pos import cursors
 from services.gateway.pos.caller import Caller, LoyaltyReader, LoyaltyWriter
@@ -25,6 +26,8 @@ router = APIRouter(prefix="/loyalty/rewards", tags=["Loyalty rewards"])
 PAGE_MAX = 30
 # A reward is used again only after staff restored it; nobody does that more often.
 USES_LOOKED_AT_MAX = 20
+# How rewards says that a twin of this take is on its way.
+STILL_SETTLING = "still_settling"
 
 
 class RewardAnswer(TypedDict):
@@ -155,7 +158,8 @@ async def create_reward(caller: LoyaltyWriter, body: CreateReward) -> Response:
         "discount": "reward.reward_tier_id",
     }
     with api_fields(names):
-        answer = await caller.deps.clients.rewards.TakeReward(
+        answer = await _take(
+            caller,
             rewards_pb2.TakeRewardRequest(
                 idempotency_key=key,
                 chain_id=caller.chain_id,
@@ -165,10 +169,22 @@ async def create_reward(caller: LoyaltyWriter, body: CreateReward) -> Response:
                 salon_id=caller.only_salon,
                 actor=caller.actor,
                 sale_id=sale_id,
-            )
+            ),
         )
     await _tell(caller, answer.reward, "points", "rewards")
     return Json({"reward": reward_shape(answer.reward)})
+
+
+async def _take(
+    caller: Caller, request: rewards_pb2.TakeRewardRequest
+) -> rewards_pb2.TakeRewardResponse:
+    try:
+        return await caller.deps.gathered.takes.one(request)
+    except RemoteRefusal as refusal:
+        if refusal.code != STILL_SETTLING:
+            raise
+        # The same request is on its way: wait for its answer, and let the others go on.
+        return await caller.deps.clients.rewards.TakeReward(request)
 
 
 async def _tell(caller: Caller, reward: rewards_pb2.Reward, *kinds: str) -> None:
@@ -243,7 +259,7 @@ async def redeem_reward(caller: LoyaltyWriter, reward_id: str, body: RedeemRewar
     key = caller.key(body.idempotency_key)
     salon = await caller.salon(body.location_id)
     with api_fields({"reward_id": "", "salon_id": "location_id"}):
-        answer = await caller.deps.clients.rewards.UseReward(
+        answer = await caller.deps.gathered.uses.one(
             rewards_pb2.UseRewardRequest(
                 idempotency_key=key,
                 chain_id=caller.chain_id,
@@ -254,6 +270,8 @@ async def redeem_reward(caller: LoyaltyWriter, reward_id: str, body: RedeemRewar
             )
         )
     await _tell(caller, answer.reward, "rewards", "countdown")
+    if answer.HasField("event"):
+        return Json({"event": reward_event(answer.event)})
     return Json({"event": await _event_of_use(caller, answer.reward)})
 
 

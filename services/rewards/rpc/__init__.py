@@ -14,6 +14,7 @@ from services.rewards.rpc.definitions import DefinitionMethods
 from services.rewards.rpc.reading import ReadingMethods
 from services.rewards.rpc.wallets import WalletMethods
 from services.rewards.usecases.deps import Deps
+from services.rewards.usecases.requests import StillSettling
 
 STATUS: RefusalTable = {
     errors.NotFound: grpc.StatusCode.NOT_FOUND,
@@ -29,11 +30,14 @@ STATUS: RefusalTable = {
     errors.RewardOnSale: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NotRedeemed: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NotThisDevice: grpc.StatusCode.PERMISSION_DENIED,
+    StillSettling: grpc.StatusCode.ABORTED,
 }
 
 
 class RewardsServicer(DefinitionMethods, WalletMethods, ReadingMethods, RewardsServiceServicer):
     """All methods of `loyalty.rewards.v1.RewardsService`."""
+
+    _refusals = STATUS
 
 
 def register(deps: Deps) -> Register:

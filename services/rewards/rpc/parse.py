@@ -28,6 +28,7 @@ SESSION_LENGTH_MAX = 128
 # A filter with more members than this is a report, not a search.
 FILTER_SIZE_MAX = 200
 LIMIT_DEFAULT = 30
+BATCH_SIZE_MAX = 256
 LIMIT_MAX = 200
 _UUID_FORM = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _PLAIN = re.compile(r"[\x20-\x7e]*")
@@ -169,6 +170,13 @@ def moment(message: Timestamp, *, field: str) -> datetime:
         return message.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
         raise InvalidValue(field=field, params={"problem": "not_a_moment"}) from error
+
+
+def batch(items: Sequence[Value]) -> Sequence[Value]:
+    """The items of a batch, 1 to 256."""
+    if not 1 <= len(items) <= BATCH_SIZE_MAX:
+        raise InvalidValue(field="items", params={"min": "1", "max": str(BATCH_SIZE_MAX)})
+    return items
 
 
 def _known(table: Mapping[Key, Value], value: Key, *, field: str) -> Value:

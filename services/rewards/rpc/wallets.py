@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+from chassis.v1 import refusal_pb2
 from loyalty.rewards.v1 import rewards_pb2 as pb
 
+from services.chassis import grpc_server
 from services.rewards.domain.ids import (
     AccountId,
     ChainId,
@@ -26,6 +29,8 @@ class WalletMethods:
     """Take, use, restore and void."""
 
     _deps: Deps
+    # For items of a batch; the server itself knows them for whole calls.
+    _refusals: grpc_server.RefusalTable
 
     async def TakeReward(
         self, request: pb.TakeRewardRequest, context: Any
@@ -34,6 +39,11 @@ class WalletMethods:
 
         With a sale also with what points says of it: counted, unknown, another member's.
         """
+        return await self._take(request)
+
+    async def _take(
+        self, request: pb.TakeRewardRequest, *, patient: bool = True
+    ) -> pb.TakeRewardResponse:
         salon_id = parse.maybe_id(request.salon_id, field="salon_id")
         sale_id = parse.maybe_id(request.sale_id, field="sale_id")
         answer = await takes.take_reward(
@@ -50,8 +60,29 @@ class WalletMethods:
                 sale_id=None if sale_id is None else SaleId(sale_id),
                 actor=parse.actor(request.actor),
             ),
+            patient=patient,
         )
         return pb.TakeRewardResponse(reward=self._reward(answer.reward), balance=answer.balance)
+
+    async def TakeRewardBatch(
+        self, request: pb.TakeRewardBatchRequest, context: Any
+    ) -> pb.TakeRewardBatchResponse:
+        """Each as `TakeReward`; they meet again where rows are written and points are asked.
+
+        None waits for its twin, since all would wait with it: it gets still_settling.
+        """
+        items = parse.batch(request.items)
+        answers = await asyncio.gather(
+            *(self._take(item, patient=False) for item in items), return_exceptions=True
+        )
+        return pb.TakeRewardBatchResponse(
+            outcomes=[
+                pb.TakeRewardOutcome(taken=answer)
+                if isinstance(answer, pb.TakeRewardResponse)
+                else pb.TakeRewardOutcome(refusal=self._refusal("TakeRewardBatch", answer))
+                for answer in answers
+            ]
+        )
 
     async def TakeOffer(self, request: pb.TakeOfferRequest, context: Any) -> pb.TakeOfferResponse:
         """Repeatable by key, once a member and offer. Refuses with not_found, offer_not_running."""
@@ -88,7 +119,30 @@ class WalletMethods:
                 actor=parse.actor(request.actor),
             ),
         )
-        return pb.UseRewardResponse(reward=self._reward(used))
+        event = None if used.event is None else convert.reward_event(used.event)
+        return pb.UseRewardResponse(reward=self._reward(used.reward), event=event)
+
+    async def UseRewardBatch(
+        self, request: pb.UseRewardBatchRequest, context: Any
+    ) -> pb.UseRewardBatchResponse:
+        """Each as `UseReward`; they meet again where rows are written."""
+        items = parse.batch(request.items)
+        answers = await asyncio.gather(
+            *(self.UseReward(item, context) for item in items), return_exceptions=True
+        )
+        return pb.UseRewardBatchResponse(
+            outcomes=[
+                pb.UseRewardOutcome(used=answer)
+                if isinstance(answer, pb.UseRewardResponse)
+                else pb.UseRewardOutcome(refusal=self._refusal("UseRewardBatch", answer))
+                for answer in answers
+            ]
+        )
+
+    def _refusal(self, method: str, error: BaseException) -> refusal_pb2.Refusal:
+        if not isinstance(error, Exception):
+            raise error
+        return grpc_server.item_refusal(method, error, self._refusals)
 
     async def EndDisplay(
         self, request: pb.EndDisplayRequest, context: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 import asyncpg
@@ -182,6 +183,25 @@ async def find(
         definition_id,
     )
     return None if row is None else _definition(row)
+
+
+async def find_many(
+    conn: Connection, wanted: Collection[tuple[ChainId, DefinitionId]]
+) -> dict[tuple[ChainId, DefinitionId], RewardDefinition]:
+    """Definitions, deleted or not."""
+    rows = await conn.fetch(
+        """
+        SELECT chain_id, id, program_id, name, description, points, discount_kind,
+               discount_percentage, discount_minor, discount_currency, created_at, updated_at,
+               deleted_at, version
+        FROM unnest($1::uuid[], $2::uuid[]) AS wanted (chain_id, id)
+        JOIN reward_definition USING (chain_id, id)
+        """,
+        [chain_id for chain_id, _ in wanted],
+        [definition_id for _, definition_id in wanted],
+    )
+    found = [_definition(row) for row in rows]
+    return {(definition.chain_id, definition.id): definition for definition in found}
 
 
 async def find_version(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import asyncpg
 
 from services.chassis.postgres import Connection
@@ -20,29 +22,34 @@ from services.rewards.domain.searches import EventSearch
 from services.rewards.storage.columns import actor_from
 
 
-async def insert(conn: Connection, event: RewardEvent) -> None:
-    """Write a fact down."""
-    await conn.execute(
+async def insert_many(conn: Connection, events: Sequence[RewardEvent]) -> None:
+    """Write facts down."""
+    await conn.executemany(
         """
         INSERT INTO reward_event (
             chain_id, id, reward_id, member_id, account_id, program_id, definition_id, kind,
             points, salon_id, actor_kind, actor_id, reward_name, occurred_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         """,
-        event.chain_id,
-        event.id,
-        event.reward_id,
-        event.member_id,
-        event.account_id,
-        event.program_id,
-        event.definition_id,
-        event.kind.value,
-        event.points,
-        event.salon_id,
-        event.actor.kind.value,
-        event.actor.id,
-        event.reward_name,
-        event.occurred_at,
+        [
+            (
+                event.chain_id,
+                event.id,
+                event.reward_id,
+                event.member_id,
+                event.account_id,
+                event.program_id,
+                event.definition_id,
+                event.kind.value,
+                event.points,
+                event.salon_id,
+                event.actor.kind.value,
+                event.actor.id,
+                event.reward_name,
+                event.occurred_at,
+            )
+            for event in events
+        ],
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
@@ -109,9 +111,9 @@ _EXPIRE = f"""
 """  # noqa: S608
 
 
-async def insert_pending(conn: Connection, reward: Reward) -> None:
-    """Write a reward whose points are yet to be debited."""
-    await conn.execute(_INSERT, *_values(reward))
+async def insert_pending(conn: Connection, rewards: Sequence[Reward]) -> None:
+    """Write rewards whose points are yet to be debited."""
+    await conn.executemany(_INSERT, [_values(reward) for reward in rewards])
 
 
 async def insert_coupon(conn: Connection, coupon: Reward) -> bool:
@@ -146,41 +148,55 @@ async def find_coupon(
     return _reward(await conn.fetchrow(_FIND_COUPON, chain_id, member_id, offer_id))
 
 
-async def issue(
-    conn: Connection, *, chain_id: ChainId, reward_id: RewardId, now: datetime
-) -> Reward | None:
-    """pending → issued; None when it was not pending."""
-    return _reward(await conn.fetchrow(_ISSUE, chain_id, reward_id, now))
+async def issue_many(
+    conn: Connection, wanted: Sequence[tuple[ChainId, RewardId, datetime]]
+) -> dict[RewardId, Reward]:
+    """pending → issued, in the order given; those that were not pending are left out."""
+    rows = await conn.fetchmany(_ISSUE, wanted)
+    return {RewardId(row["id"]): reward_from(row) for row in rows}
 
 
-async def use(
-    conn: Connection,
-    *,
-    chain_id: ChainId,
-    reward_id: RewardId,
-    member_id: MemberId | None,
-    salon_id: SalonId | None,
-    session_id: str,
-    now: datetime,
-    display_until: datetime,
-    also_on_sale: bool,
-) -> Reward | None:
-    """issued → redeemed; None for everyone but the one who wins (LS-38).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """Who wants to use which reward, where, and whether a sale that it is on may stand by."""
 
-    One that is on a sale stays as it is unless `also_on_sale`.
+    chain_id: ChainId
+    reward_id: RewardId
+    member_id: MemberId | None
+    salon_id: SalonId | None
+    session_id: str
+    now: datetime
+    display_until: datetime
+    also_on_sale: bool
+
+    @property
+    def way(self) -> tuple[ChainId, RewardId, MemberId | None, bool]:
+        """What decides whether it can succeed, beside the reward itself."""
+        return (self.chain_id, self.reward_id, self.member_id, self.also_on_sale)
+
+
+async def use_many(conn: Connection, wanted: Sequence[Use]) -> dict[RewardId, Reward]:
+    """issued → redeemed, in the order given; those that nobody may use so are left out (LS-38).
+
+    Each reward stands in it once. One that is on a sale stays as it is unless `also_on_sale`.
     """
-    row = await conn.fetchrow(
+    rows = await conn.fetchmany(
         _USE,
-        chain_id,
-        reward_id,
-        now,
-        display_until,
-        session_id,
-        salon_id,
-        member_id,
-        also_on_sale,
+        [
+            (
+                use.chain_id,
+                use.reward_id,
+                use.now,
+                use.display_until,
+                use.session_id,
+                use.salon_id,
+                use.member_id,
+                use.also_on_sale,
+            )
+            for use in wanted
+        ],
     )
-    return _reward(row)
+    return {RewardId(row["id"]): reward_from(row) for row in rows}
 
 
 async def end_display(

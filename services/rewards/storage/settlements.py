@@ -5,7 +5,7 @@ Leases are real time by the database's clock, so that replicas with other clocks
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from uuid import uuid4
 
@@ -31,6 +31,12 @@ _BEGIN = """
         attempts = open.attempts + 1, leased_until = excluded.leased_until
     WHERE open.kind = ANY($10::text[]) AND open.leased_until <= clock_timestamp()
     RETURNING id, chain_id, reward_id, kind, request_key, salon_id, actor_kind, actor_id, attempts
+"""
+_BEGIN_NEW = """
+    INSERT INTO settlement (
+        chain_id, reward_id, kind, request_key, salon_id, actor_kind, actor_id, attempts,
+        leased_until, id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, 1, clock_timestamp() + make_interval(secs => $8), $9)
 """
 _LEASE = f"""
     UPDATE settlement
@@ -83,6 +89,29 @@ async def begin(
         [other.value for other in over],
     )
     return None if row is None else _settlement(row)
+
+
+async def begin_takes(
+    conn: Connection, wanted: Sequence[Settlement], *, lease_seconds: float
+) -> None:
+    """The same for rewards that this transaction makes, so that none is being settled yet."""
+    await conn.executemany(
+        _BEGIN_NEW,
+        [
+            (
+                settlement.chain_id,
+                settlement.reward_id,
+                settlement.kind.value,
+                settlement.request_key,
+                settlement.salon_id,
+                settlement.actor.kind.value,
+                settlement.actor.id,
+                lease_seconds,
+                settlement.id,
+            )
+            for settlement in wanted
+        ],
+    )
 
 
 async def lease(
@@ -149,11 +178,14 @@ async def turn_to_undo(
 
 async def close(conn: Connection, settlement: Settlement) -> None:
     """Points and reward agree."""
-    await conn.execute(
+    await close_many(conn, [settlement])
+
+
+async def close_many(conn: Connection, closed: Sequence[Settlement]) -> None:
+    """Points and rewards agree. Locks the settlements in the order given."""
+    await conn.executemany(
         "DELETE FROM settlement WHERE chain_id = $1 AND reward_id = $2 AND id = $3",
-        settlement.chain_id,
-        settlement.reward_id,
-        settlement.id,
+        [(settlement.chain_id, settlement.reward_id, settlement.id) for settlement in closed],
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from services.chassis.clock import BusinessClock
 from services.chassis.idempotency import Claim
@@ -20,6 +21,8 @@ class Deps:
     clock: BusinessClock
     points: Points
     countdowns: Countdowns
+    # What `together` has made so far, by the work that it does.
+    gatherings: dict[Any, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

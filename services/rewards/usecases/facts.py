@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
@@ -14,6 +16,17 @@ from services.rewards.domain.rewards import Reward, RewardEvent, RewardEventKind
 from services.rewards.storage import events as event_storage
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """What happened to a reward that this transaction has just changed."""
+
+    reward: Reward
+    kind: RewardEventKind
+    salon_id: SalonId | None
+    actor: Actor
+    now: datetime
+
+
 async def record(
     conn: Connection,
     reward: Reward,
@@ -24,7 +37,27 @@ async def record(
     now: datetime,
 ) -> None:
     """Write down what happened to a reward that this transaction has just changed."""
-    event = RewardEvent(
+    fact = Fact(reward=reward, kind=kind, salon_id=salon_id, actor=actor, now=now)
+    await record_many(conn, [fact])
+
+
+async def record_many(conn: Connection, facts: Sequence[Fact]) -> list[RewardEvent]:
+    """The same for many rewards; their events, in order."""
+    happened = [_event(fact) for fact in facts]
+    await event_storage.insert_many(conn, happened)
+    await outbox.append(
+        conn,
+        [
+            events.reward_changed(fact.reward, event)
+            for fact, event in zip(facts, happened, strict=True)
+        ],
+    )
+    return happened
+
+
+def _event(fact: Fact) -> RewardEvent:
+    reward = fact.reward
+    return RewardEvent(
         id=RewardEventId(uuid4()),
         chain_id=reward.chain_id,
         reward_id=reward.id,
@@ -32,12 +65,10 @@ async def record(
         account_id=reward.account_id,
         program_id=reward.program_id,
         definition_id=reward.definition_id,
-        kind=kind,
-        points=points_moved(reward, kind),
-        salon_id=salon_id,
-        actor=actor,
-        occurred_at=now,
+        kind=fact.kind,
+        points=points_moved(reward, fact.kind),
+        salon_id=fact.salon_id,
+        actor=fact.actor,
+        occurred_at=fact.now,
         reward_name=reward.name,
     )
-    await event_storage.insert(conn, event)
-    await outbox.append(conn, [events.reward_changed(reward, event)])

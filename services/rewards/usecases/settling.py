@@ -11,13 +11,12 @@ import contextlib
 
 from services.chassis import idempotency
 from services.chassis.errors import InvariantViolated, RemoteRefusal, Unavailable
-from services.chassis.idempotency import Claim
 from services.chassis.postgres import Connection, in_transaction
 from services.rewards import answers
 from services.rewards.answers import Answer
 from services.rewards.clients import Movement, nothing_to_return, used_with_its_sale
 from services.rewards.domain.errors import NotFound
-from services.rewards.domain.rewards import RewardEventKind, RewardState
+from services.rewards.domain.rewards import Reward, RewardEventKind, RewardState
 from services.rewards.domain.settlements import (
     LEASE_SECONDS,
     UNDO_AFTER_SECONDS,
@@ -29,21 +28,26 @@ from services.rewards.storage import rewards as storage
 from services.rewards.storage import settlements
 from services.rewards.usecases import facts, sale_facts
 from services.rewards.usecases.deps import Deps
+from services.rewards.usecases.issuing import TAKE, Issue, claim_of, issue_takes
 from services.rewards.usecases.leases import find_reward, put_off
 from services.rewards.usecases.placing import leave_sale
+from services.rewards.usecases.together import together
 
-TAKE = "take_reward"
 VOID = "void_reward"
 
 
-async def settle_take(deps: Deps, settlement: Settlement) -> Answer:
+async def settle_take(
+    deps: Deps, settlement: Settlement, *, reward: Reward | None = None
+) -> Answer:
     """Debit a pending reward's points, then issue it; the caller holds the lease.
+
+    `reward` spares a look where the caller has written it just now.
 
     Refuses with what points refuses (`insufficient_points`, a sale that it cannot go on), or with
     NotFound when the account is not the member's or of another program; then nothing is left of
     the take. `Unavailable` when it is not known what points did: the sweep finds out.
     """
-    reward = await find_reward(deps, settlement)
+    reward = reward or await find_reward(deps, settlement)
     if reward is None or reward.state is not RewardState.PENDING or reward.account_id is None:
         raise Unavailable("the take was finished by somebody else")
     try:
@@ -60,7 +64,7 @@ async def settle_take(deps: Deps, settlement: Settlement) -> Answer:
         await _drop(deps, settlement, debited=True)
         REWARDS_TAKEN_TOTAL.labels("refused").inc()
         raise NotFound(field="account_id")
-    answer = await _issue(deps, settlement, movement)
+    answer = await together(deps, issue_takes, Issue(settlement=settlement, movement=movement))
     REWARDS_TAKEN_TOTAL.labels("issued").inc()
     return answer
 
@@ -112,34 +116,6 @@ async def settle_undo(deps: Deps, settlement: Settlement) -> None:
     await in_transaction(deps.pool, work)
 
 
-async def _issue(deps: Deps, settlement: Settlement, movement: Movement) -> Answer:
-    """pending → issued with its event and its answer, now that the points have left."""
-    now = deps.clock.now(settlement.chain_id)
-
-    async def work(conn: Connection) -> Answer:
-        await settlements.close(conn, settlement)
-        reward = await storage.issue(
-            conn, chain_id=settlement.chain_id, reward_id=settlement.reward_id, now=now
-        )
-        if reward is None:
-            raise Unavailable("the take was finished by somebody else")
-        await facts.record(
-            conn,
-            reward,
-            kind=RewardEventKind.TAKEN,
-            salon_id=settlement.salon_id,
-            actor=settlement.actor,
-            now=now,
-        )
-        reward = await sale_facts.follow(conn, reward)
-        answer = Answer(reward=reward, balance=movement.balance)
-        claim = _claim(settlement, TAKE)
-        await idempotency.store_answers(conn, [(claim, answers.encode(answer))])
-        return answer
-
-    return await in_transaction(deps.pool, work)
-
-
 async def _give_back(deps: Deps, settlement: Settlement) -> Movement:
     try:
         return await deps.points.give_back(settlement)
@@ -172,7 +148,7 @@ async def _end_void(deps: Deps, settlement: Settlement, *, balance: int) -> Answ
             now=now,
         )
         answer = Answer(reward=reward, balance=balance)
-        claim = _claim(settlement, VOID)
+        claim = claim_of(settlement, VOID)
         await idempotency.store_answers(conn, [(claim, answers.encode(answer))])
         return answer
 
@@ -194,7 +170,7 @@ async def _call_off_void(deps: Deps, settlement: Settlement) -> None:
         )
         if reward is not None:
             await sale_facts.follow(conn, reward)
-        await idempotency.release(conn, [_claim(settlement, VOID)])
+        await idempotency.release(conn, [claim_of(settlement, VOID)])
         await settlements.close(conn, settlement)
 
     await in_transaction(deps.pool, work)
@@ -215,7 +191,7 @@ async def _drop(deps: Deps, settlement: Settlement, *, debited: bool) -> None:
         await storage.drop_pending(
             conn, chain_id=settlement.chain_id, reward_id=settlement.reward_id
         )
-        await idempotency.release(conn, [_claim(settlement, TAKE)])
+        await idempotency.release(conn, [claim_of(settlement, TAKE)])
         if debited:
             return await settlements.turn_to_undo(conn, settlement, lease_seconds=LEASE_SECONDS)
         if settlement.attempts > 1:
@@ -229,13 +205,3 @@ async def _drop(deps: Deps, settlement: Settlement, *, debited: bool) -> None:
         # Not known is put off: the sweep returns the points.
         with contextlib.suppress(Unavailable):
             await settle_undo(deps, undo)
-
-
-def _claim(settlement: Settlement, operation: str) -> Claim:
-    """The request that began the settlement; its fingerprint was kept when it was claimed."""
-    return Claim(
-        chain_id=settlement.chain_id,
-        operation=operation,
-        key=settlement.request_key,
-        fingerprint=b"",
-    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.chassis import idempotency, jobs
 from services.chassis.errors import KeyReused, Unavailable
-from services.chassis.idempotency import New, Replay
+from services.chassis.idempotency import New, Replay, Reused, Twin
+from services.chassis.jobs import NewJob
 from services.chassis.postgres import Connection, in_transaction
 from services.rewards import answers
 from services.rewards.answers import Answer
@@ -17,6 +19,7 @@ from services.rewards.domain.ids import ChainId, MemberId, RewardId, SalonId
 from services.rewards.domain.rewards import (
     DISPLAY_WINDOW,
     Reward,
+    RewardEvent,
     RewardEventKind,
     RewardState,
     why_not_restorable,
@@ -27,6 +30,8 @@ from services.rewards.metrics import REWARDS_RESTORED_TOTAL, REWARDS_USED_TOTAL
 from services.rewards.storage import rewards as storage
 from services.rewards.usecases import facts
 from services.rewards.usecases.deps import Deps, RequestKey
+from services.rewards.usecases.facts import Fact
+from services.rewards.usecases.together import together
 
 USE = "use_reward"
 RESTORE = "restore_reward"
@@ -48,6 +53,14 @@ class UseReward:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """A used reward; the fact of its use where it was used now."""
+
+    reward: Reward
+    event: RewardEvent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreReward:
     """Staff give a used reward back."""
 
@@ -58,7 +71,7 @@ class RestoreReward:
     actor: Actor
 
 
-async def use_reward(deps: Deps, command: UseReward) -> Reward:
+async def use_reward(deps: Deps, command: UseReward) -> Used:
     """Use a reward or coupon and start its five minutes (LS-36).
 
     Of any number of parallel calls exactly one wins (LS-38). Repeatable by key: the winner gets
@@ -71,26 +84,14 @@ async def use_reward(deps: Deps, command: UseReward) -> Reward:
       - RewardOnSale: it is on an open sale, and who asks is not the till (an API key).
     """
     now = deps.clock.now(command.chain_id)
-    claim = command.request.claim(chain_id=command.chain_id, operation=USE)
-
-    async def work(conn: Connection) -> Reward:
-        (result,) = await idempotency.claim_many(conn, [claim])
-        if isinstance(result, Replay):
-            return await _as_it_is_now(conn, result.answer, now=now)
-        if not isinstance(result, New):
-            raise KeyReused
-        used = await _use(conn, command, now=now)
-        await idempotency.store_answers(conn, [(claim, answers.encode(Answer(reward=used)))])
-        return used
-
     try:
-        reward = await in_transaction(deps.pool, work)
+        used = await together(deps, use_rewards, command)
     except Refusal:
         REWARDS_USED_TOTAL.labels("refused").inc()
         raise
     REWARDS_USED_TOTAL.labels("used").inc()
-    await deps.countdowns.show(reward, now=now)
-    return reward
+    await deps.countdowns.show(used.reward, now=now)
+    return used
 
 
 async def end_display(
@@ -194,40 +195,125 @@ async def end_countdown(
         deps.countdowns.end_soon(chain_id=chain_id, reward_id=reward_id)
 
 
-async def _use(conn: Connection, command: UseReward, *, now: datetime) -> Reward:
-    display_until = now + DISPLAY_WINDOW
-    used = await storage.use(
-        conn,
+async def use_rewards(
+    deps: Deps, conn: Connection, commands: Sequence[UseReward]
+) -> list[Used | Exception]:
+    """Use many rewards, each as if it had come alone; answers in order.
+
+    Locks the new keys, then the rewards in order of id. A refused use leaves no key.
+    """
+    claims = [
+        command.request.claim(chain_id=command.chain_id, operation=USE) for command in commands
+    ]
+    results = await idempotency.claim_many(conn, claims)
+    fresh = [place for place, result in enumerate(results) if isinstance(result, New)]
+    outcomes = await _use_fresh(deps, conn, {place: commands[place] for place in fresh})
+    for place, (command, result) in enumerate(zip(commands, results, strict=True)):
+        match result:
+            case Replay(answer=answer):
+                now = deps.clock.now(command.chain_id)
+                outcomes[place] = Used(reward=await _as_it_is_now(conn, answer, now=now))
+            case Twin(first=first):
+                outcomes[place] = outcomes[first]
+            case Reused():
+                outcomes[place] = KeyReused()
+    kept, refused = [], []
+    for place in fresh:
+        outcome = outcomes[place]
+        if isinstance(outcome, Used):
+            kept.append((claims[place], answers.encode(Answer(reward=outcome.reward))))
+        else:
+            refused.append(claims[place])
+    await idempotency.store_answers(conn, kept)
+    await idempotency.release(conn, refused)
+    return [outcomes[place] for place in range(len(commands))]
+
+
+async def _use_fresh(
+    deps: Deps, conn: Connection, commands: Mapping[int, UseReward]
+) -> dict[int, Used | Exception]:
+    """What becomes of uses that nobody has asked for before, by their places."""
+    moments = {command.chain_id: deps.clock.now(command.chain_id) for command in commands.values()}
+    tries = {place: _use(one, now=moments[one.chain_id]) for place, one in commands.items()}
+    waiting = sorted(tries, key=lambda place: (tries[place].reward_id, place))
+    won: dict[int, Reward] = {}
+    while waiting:
+        # Of several who want one reward the first in line tries, then who comes another way.
+        turn = {tries[place].reward_id: place for place in reversed(waiting)}
+        used = await storage.use_many(conn, [tries[turn[name]] for name in sorted(turn)])
+        won |= {turn[reward_id]: reward for reward_id, reward in used.items()}
+        lost = {tries[place].way for name, place in turn.items() if name not in used}
+        waiting = [
+            place
+            for place in waiting
+            if tries[place].reward_id not in used and tries[place].way not in lost
+        ]
+    outcomes: dict[int, Used | Exception] = {
+        place: await _why_not(conn, command, now=moments[command.chain_id])
+        for place, command in commands.items()
+        if place not in won
+    }
+    return outcomes | await _written(conn, commands, won, moments)
+
+
+def _use(command: UseReward, *, now: datetime) -> storage.Use:
+    return storage.Use(
         chain_id=command.chain_id,
         reward_id=command.reward_id,
         member_id=command.member_id,
         salon_id=command.salon_id,
         session_id=command.session_id,
         now=now,
-        display_until=display_until,
+        display_until=now + DISPLAY_WINDOW,
         also_on_sale=command.actor.kind is ActorKind.API_KEY,
     )
-    if used is None:
-        present = await storage.find(conn, chain_id=command.chain_id, reward_id=command.reward_id)
-        refusal = why_not_usable(present, member_id=command.member_id, now=now)
-        raise refusal or why_on_sale(present) or Unavailable("it changed just now")
-    await facts.record(
+
+
+async def _why_not(conn: Connection, command: UseReward, *, now: datetime) -> Exception:
+    present = await storage.find(conn, chain_id=command.chain_id, reward_id=command.reward_id)
+    refusal = why_not_usable(present, member_id=command.member_id, now=now)
+    return refusal or why_on_sale(present) or Unavailable("it changed just now")
+
+
+async def _written(
+    conn: Connection,
+    commands: Mapping[int, UseReward],
+    won: Mapping[int, Reward],
+    moments: Mapping[ChainId, datetime],
+) -> dict[int, Used | Exception]:
+    """Facts and ends of countdowns of the rewards that were used."""
+    if not won:
+        return {}
+    happened = await facts.record_many(
         conn,
-        used,
-        kind=RewardEventKind.USED,
-        salon_id=command.salon_id,
-        actor=command.actor,
-        now=now,
+        [
+            Fact(
+                reward=reward,
+                kind=RewardEventKind.USED,
+                salon_id=commands[place].salon_id,
+                actor=commands[place].actor,
+                now=moments[reward.chain_id],
+            )
+            for place, reward in won.items()
+        ],
     )
-    await jobs.enqueue(
+    await jobs.enqueue_many(
         conn,
-        chain_id=command.chain_id,
-        kind=END_COUNTDOWN,
-        key=f"{used.id}:{used.version}",
-        due_at=display_until,
-        payload={"reward_id": str(used.id)},
+        [
+            NewJob(
+                chain_id=reward.chain_id,
+                kind=END_COUNTDOWN,
+                key=f"{reward.id}:{reward.version}",
+                due_at=moments[reward.chain_id] + DISPLAY_WINDOW,
+                payload={"reward_id": str(reward.id)},
+            )
+            for reward in won.values()
+        ],
     )
-    return used
+    return {
+        place: Used(reward=reward, event=event)
+        for (place, reward), event in zip(won.items(), happened, strict=True)
+    }
 
 
 async def _as_it_is_now(conn: Connection, kept: bytes, *, now: datetime) -> Reward:

@@ -169,7 +169,8 @@ class RewardsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TakeRewardBatch(self, request, context):
-        """Many takes of many members, each as if it had come alone.
+        """Many takes of many members, each as if it had come alone; but none waits for a twin of its own
+        that is on its way: still_settling, and TakeReward waits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -25,7 +25,9 @@ class RewardsServiceStub:
     Refuses with insufficient_points, definition_retired, not_verified is the gateway's.
     """
     TakeRewardBatch: _aio.UnaryUnaryMultiCallable[_rewards_pb2.TakeRewardBatchRequest, _rewards_pb2.TakeRewardBatchResponse]
-    """Many takes of many members, each as if it had come alone."""
+    """Many takes of many members, each as if it had come alone; but none waits for a twin of its own
+    that is on its way: still_settling, and TakeReward waits.
+    """
     TakeOffer: _aio.UnaryUnaryMultiCallable[_rewards_pb2.TakeOfferRequest, _rewards_pb2.TakeOfferResponse]
     """Puts an offer into the wallet as a coupon; once a member and offer (LS-53)."""
     UseReward: _aio.UnaryUnaryMultiCallable[_rewards_pb2.UseRewardRequest, _rewards_pb2.UseRewardResponse]
@@ -99,7 +101,9 @@ class RewardsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rewards_pb2.TakeRewardBatchRequest,
         context: _aio.ServicerContext[_rewards_pb2.TakeRewardBatchRequest, _abc.Awaitable[_rewards_pb2.TakeRewardBatchResponse]],
     ) -> _abc.Awaitable[_rewards_pb2.TakeRewardBatchResponse]:
-        """Many takes of many members, each as if it had come alone."""
+        """Many takes of many members, each as if it had come alone; but none waits for a twin of its own
+        that is on its way: still_settling, and TakeReward waits.
+        """
 
     @_abc_1.abstractmethod
     def TakeOffer(
