@@ -57,8 +57,8 @@ _Place: TypeAlias = tuple[_Parcel[Item, Answer], int]
 class Gathering(Generic[Item, Answer]):
     """The one way of a kind of work in this process.
 
-    An item that fails a whole call is found out and harms only itself: each is then done alone.
-    `work` must be repeatable for that. A caller that gives up is not waited for, and what it
+    An item that fails a whole call is found out by halves and harms only itself; `work` must be
+    repeatable for that. A caller that gives up is not waited for, and what it
     brought is not begun any more.
     """
 
@@ -197,8 +197,9 @@ class Gathering(Generic[Item, Answer]):
             log.warning(
                 "gathering_split", queue=self._name, items=len(batch), fault=type(error).__name__
             )
-            for place in batch:
-                await self._serve([place])
+            half = len(batch) // 2
+            await self._serve(batch[:half])
+            await self._serve(batch[half:])
         except BaseException:
             for parcel, _ in batch:
                 parcel.done.cancel()
