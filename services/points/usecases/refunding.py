@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from services.chassis import idempotency
+from services.chassis.errors import InvariantViolated
 from services.chassis.postgres import Connection, in_transaction
 from services.points import metrics
 from services.points.domain.refunds import (
@@ -17,7 +20,15 @@ from services.points.domain.refunds import (
 )
 from services.points.usecases import requests, sale_changes
 from services.points.usecases.deps import Deps
-from services.points.usecases.sale_changes import Asked, Changed, SaleExchange, SaleRefund
+from services.points.usecases.sale_changes import (
+    Asked,
+    Changed,
+    CountedMeanwhile,
+    SaleExchange,
+    SaleRefund,
+)
+
+T = TypeVar("T")
 
 
 class _Previewed(Exception):
@@ -80,7 +91,7 @@ async def _carry_out(
         told = await sale_changes.told(conn, asked, balance=balance)
         return replace(told, repeated=repeated), False
 
-    changed, first = await in_transaction(deps.pool, work)
+    changed, first = await _in_order(deps, work)
     if first:
         metrics.SALES_CHANGED_TOTAL.labels(_kind(changed.change.change)).inc()
     return changed
@@ -94,10 +105,18 @@ async def _previewed(deps: Deps, asked: Asked) -> Changed:
         raise _Previewed(replace(changed, entries=()))
 
     try:
-        await in_transaction(deps.pool, work)
+        await _in_order(deps, work)
     except _Previewed as previewed:
         return previewed.changed
-    raise AssertionError("a dry run ended without its numbers")
+    raise InvariantViolated("a dry run ended without its numbers")
+
+
+async def _in_order(deps: Deps, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """One transaction, and another where the sale got its account in the middle of the first."""
+    try:
+        return await in_transaction(deps.pool, work)
+    except CountedMeanwhile:
+        return await in_transaction(deps.pool, work)
 
 
 def _kind(change: Change) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from services.chassis import outbox
-from services.chassis.errors import InvariantViolated, Unavailable
+from services.chassis.errors import InvariantViolated
 from services.chassis.outbox import OutboxEvent
 from services.chassis.postgres import Connection
 from services.points import events
@@ -92,10 +92,15 @@ class Changed:
     repeated: bool = False
 
 
+class CountedMeanwhile(Exception):
+    """A sale of nobody became somebody's between two locks: begin again."""
+
+
 async def carry_out(deps: Deps, conn: Connection, asked: Asked) -> Changed:
     """Change a sale once; its id again does nothing more (R35).
 
-    Locks the sale's account, then the sale. Overdue expiry is posted first (D8).
+    Locks the sale's account, then the sale. Overdue expiry is posted first (D8). Raises
+    CountedMeanwhile where the transaction must begin again, which happens once at most.
     """
     account, kept = await _locked(conn, asked)
     if account is not None:
@@ -166,7 +171,7 @@ async def _locked(conn: Connection, asked: Asked) -> tuple[Account | None, KeptS
         raise SaleOpen
     if kept.sale.account_id != seen.sale.account_id:
         # An account is locked before its sale: the next attempt does.
-        raise Unavailable("the sale was counted meanwhile")
+        raise CountedMeanwhile
     return account, kept
 
 

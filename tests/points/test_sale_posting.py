@@ -1,0 +1,232 @@
+"""Sales as tills post them: priced to the cent, kept as they were sold."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from loyalty.points.v1 import points_pb2 as pb
+
+from tests.points.house import House, new_id, refusal_of, stamp
+from tests.points.till import Till, line
+
+
+async def test_a_sale_is_kept_as_it_was_sold(till: Till) -> None:
+    """Lines, discounts and taxes with what each came to; open, at its salon, with its tip."""
+    posted = await till.post(
+        line("cut", 5000, name="Coupe"),
+        line("oil", 1250, quantity="2", name="Huile"),
+        discounts=[
+            pb.SaleDiscount(uid="d", name="Ami", percentage="10"),
+            pb.SaleDiscount(uid="e", amount_minor=500, line_uids=["oil"]),
+        ],
+        taxes=[
+            pb.SaleTax(uid="tps", percentage="5"),
+            pb.SaleTax(uid="tvq", percentage="9.975", line_uids=["cut"]),
+        ],
+        tip_minor=700,
+        reference_id="ticket 12",
+    )
+
+    assert [(each.gross_minor, each.net_minor, each.tax_minor) for each in posted.lines] == [
+        (5000, 4500, 674),
+        (2500, 1750, 87),
+    ]
+    assert [each.unit_price_minor for each in posted.lines] == [5000, 1250]
+    assert [each.applied_minor for each in posted.discounts] == [750, 500]
+    assert [each.applied_minor for each in posted.taxes] == [312, 449]
+    assert (posted.tax_minor, posted.discount_minor) == (761, 1250)
+    assert posted.total_minor == 4500 + 1750 + 761 + 700
+    assert (posted.state, posted.version) == (pb.SALE_STATE_OPEN, 1)
+    assert (posted.salon_id, posted.member_id) == (till.house.salon_id, till.house.alice)
+    assert (posted.reference_id, posted.tip_minor) == ("ticket 12", 700)
+    assert await till.sale(posted.id) == posted
+
+
+async def test_a_tax_in_the_price_leaves_the_net(till: Till) -> None:
+    """D13: $11.50 with 15 % contained is $10 that earn."""
+    posted = await till.post(
+        line("a", 1150), taxes=[pb.SaleTax(uid="t", percentage="15", inclusive=True)]
+    )
+
+    (sold,) = posted.lines
+    assert (sold.net_minor, sold.tax_minor, posted.total_minor) == (1000, 150, 1150)
+    assert (await till.count(posted.id)).balance == 10
+
+
+async def test_a_discount_of_the_till_earns_on_what_is_paid(till: Till) -> None:
+    posted = await till.post(
+        line("a", 10000), discounts=[pb.SaleDiscount(uid="d", percentage="12.5")]
+    )
+    assert (await till.count(posted.id)).balance == 87
+
+
+async def test_lines_without_a_name_are_given_one(till: Till) -> None:
+    """The same ones each time; those of the till are never taken."""
+    lines = [line("", 100), line("line-1", 200), line("", 300)]
+    key = new_id()
+
+    posted = await till.post(*lines, idempotency_key=key)
+
+    uids = [each.uid for each in posted.lines]
+    assert uids == ["line-2", "line-1", "line-3"]
+    assert await till.post(*lines, idempotency_key=key) == posted
+
+
+async def test_the_same_key_keeps_one_sale(till: Till) -> None:
+    """A resend gets the sale as it stands; another body is refused."""
+    key = new_id()
+    posted = await till.post(line("a", 4200), idempotency_key=key)
+
+    assert await till.post(line("a", 4200), idempotency_key=key) == posted
+    await till.count(posted.id)
+    again = await till.post(line("a", 4200), idempotency_key=key)
+    assert (again.id, again.state) == (posted.id, pb.SALE_STATE_COUNTED)
+    refusal = await refusal_of(till.post(line("a", 4300), idempotency_key=key))
+    assert refusal.code == "IDEMPOTENCY_KEY_REUSED"
+
+
+async def test_categories_are_those_of_the_moment(till: Till, house: House) -> None:
+    """SQ-55, SQ-56: moved out of its category later, the sale keeps what it was sold as."""
+    await till.catalog()
+    posted = await till.post(line("a", 6000, catalog_object_id=till.names["soin"]))
+    (sold,) = posted.lines
+    assert list(sold.category_ids) == [till.names["soins"]]
+    assert (sold.variation_id, sold.item_id) == (till.names["soin"], till.names["item-soin"])
+    moved = pb.CatalogObject(
+        id=till.names["item-soin"], type=pb.CATALOG_OBJECT_TYPE_ITEM, name="soin"
+    )
+    await house.stub.UpsertCatalogObjects(
+        pb.UpsertCatalogObjectsRequest(
+            idempotency_key=new_id(), chain_id=house.chain_id, objects=[moved]
+        )
+    )
+    rule = pb.AccrualRule(type=pb.ACCRUAL_TYPE_CATEGORY, points=5, category_id=till.names["soins"])
+    await till.rules(rule)
+
+    assert (await till.count(posted.id)).balance == 5
+    assert await till.earned(line("a", 6000, catalog_object_id=till.names["soin"])) == 0
+
+
+@pytest.mark.parametrize("currency", ["USD", "cad", ""])
+async def test_foreign_money_is_refused(till: Till, house: House, currency: str) -> None:
+    """D13: a sale is in the chain's currency; a chain whose news is late takes every one."""
+    expected = "currency_foreign" if currency == "USD" else "currency_invalid"
+    if currency == "USD":
+        assert (await till.post(line("a", 100), currency="USD")).currency == "USD"
+    await house.keep_chain(currency="CAD")
+
+    refusal = await refusal_of(till.post(line("a", 100), currency=currency))
+
+    assert (refusal.code, refusal.field) == (expected, "currency")
+
+
+async def test_a_sale_lies_at_most_72_hours_back(till: Till, house: House) -> None:
+    """As earns do: uploads may be late, clocks a little ahead."""
+    now = house.clock.now()
+
+    async def post(**ago: float) -> pb.Sale:
+        return await till.post(line("a", 100), occurred_at=stamp(now - timedelta(**ago)))
+
+    assert (await post(hours=71)).occurred_at == stamp(now - timedelta(hours=71))
+    assert (await refusal_of(post(hours=73))).code == "occurred_too_early"
+    assert (await refusal_of(post(minutes=-6))).code == "occurred_in_future"
+
+
+async def test_an_unknown_or_closed_salon_sells_nothing(till: Till, house: House) -> None:
+    closed = new_id()
+    await house.add_salon(house.chain_id, closed, active=False)
+    await house.add_salon(house.charlies_chain, house.salon_id)
+    salons = {"": "salon_unknown", new_id(): "salon_unknown", closed: "salon_inactive"}
+    for salon_id, code in salons.items():
+        assert (await refusal_of(till.post(line("a", 100), salon_id=salon_id))).code == code
+
+
+async def test_charlie_never_sees_what_alice_bought(till: Till, house: House) -> None:
+    posted = await till.post(line("a", 4200))
+    request = pb.GetSaleRequest(chain_id=house.charlies_chain, sale_id=posted.id)
+
+    assert (await refusal_of(house.stub.GetSale(request))).code == "sale_unknown"
+    assert (await refusal_of(till.sale(new_id()))).code == "sale_unknown"
+    assert (await refusal_of(till.sale("x"))).code == "sale_unknown"
+
+
+@pytest.mark.parametrize(
+    ("lines", "more", "code", "field"),
+    [
+        ([line("a", 1), line("a", 2)], {}, "line_repeated", "line_items"),
+        ([line("a", -1)], {}, "number_out_of_range", "line_items.base_price_money"),
+        ([line("a", 10**12 + 1)], {}, "number_out_of_range", "line_items.base_price_money"),
+        ([line("a", 10**12, quantity="2")], {}, "number_out_of_range", "line_items"),
+        (
+            [line("a", 10**12), line("b", 1)],
+            {},
+            "number_out_of_range",
+            "total_money",
+        ),
+        ([line("a", 1, quantity="0")], {}, "number_out_of_range", "line_items.quantity"),
+        ([line("a", 1, quantity="-1")], {}, "number_out_of_range", "line_items.quantity"),
+        ([line("a", 1, quantity="NaN")], {}, "number_out_of_range", "line_items.quantity"),
+        ([line("a", 1, quantity="1e3")], {}, "number_out_of_range", "line_items.quantity"),
+        ([line("a", 1, quantity="0.000001")], {}, "number_out_of_range", "line_items.quantity"),
+        ([line("a", 1, name="x" * 513)], {}, "text_invalid", "line_items.name"),
+        ([line("a\x00", 1)], {}, "text_invalid", "line_items.uid"),
+        (
+            [line("a", 1, catalog_object_id="ghost")],
+            {},
+            "catalog_object_unknown",
+            "line_items.catalog_object_id",
+        ),
+        ([line(f"{n}", 1) for n in range(501)], {}, "number_out_of_range", "line_items"),
+        ([line("a", 1)], {"tip_minor": -1}, "number_out_of_range", "tip_money"),
+        ([line("a", 1)], {"reference_id": "x" * 41}, "text_invalid", "reference_id"),
+        ([line("a", 1)], {"member_id": "x"}, "id_invalid", "member_id"),
+        (
+            [line("a", 1)],
+            {"discounts": [pb.SaleDiscount(percentage="101")]},
+            "number_out_of_range",
+            "discounts",
+        ),
+        (
+            [line("a", 1)],
+            {"discounts": [pb.SaleDiscount(percentage="ten")]},
+            "number_out_of_range",
+            "discounts.percentage",
+        ),
+        ([line("a", 1)], {"discounts": [pb.SaleDiscount()]}, "amount_ambiguous", "discounts"),
+        (
+            [line("a", 1)],
+            {"taxes": [pb.SaleTax(percentage="5", amount_minor=5)]},
+            "amount_ambiguous",
+            "taxes",
+        ),
+        (
+            [line("a", 1)],
+            {"taxes": [pb.SaleTax(percentage="5", line_uids=["b"])]},
+            "line_unknown",
+            "taxes",
+        ),
+        (
+            [line("a", 1)],
+            {"discounts": [pb.SaleDiscount(amount_minor=1)] * 101},
+            "number_out_of_range",
+            "discounts",
+        ),
+    ],
+)
+async def test_a_sale_that_cannot_be_is_refused(
+    till: Till, lines: list[pb.SaleLine], more: dict[str, Any], code: str, field: str
+) -> None:
+    refusal = await refusal_of(till.post(*lines, **more))
+
+    assert (refusal.code, refusal.field) == (code, field)
+
+
+async def test_a_sale_may_hold_500_lines_and_odd_quantities(till: Till) -> None:
+    posted = await till.post(*(line(f"{n}", 333, quantity="0.5") for n in range(500)))
+
+    assert len(posted.lines) == 500
+    # Half a cent goes to the even one.
+    assert {each.gross_minor for each in posted.lines} == {166}
+    assert (await till.count(posted.id)).balance == 830
