@@ -54,6 +54,7 @@ class PayingServicer(Door):
                 reward_id=reading.reward_id(request.reward_id),
                 salon_id=reading.salon_id(request.salon_id),
                 actor=reading.actor(request.actor),
+                on_no_sale=request.on_no_sale,
             ),
         )
         return pb.ReturnPointsResponse(

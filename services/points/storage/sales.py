@@ -95,7 +95,11 @@ WHERE lot_use.chain_id = $1 AND lot_use.lot_id = ANY($2::uuid[]) AND posting.kin
 """
 
 _PUT_REWARD = """
-INSERT INTO sale_reward (chain_id, reward_id, sale_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+INSERT INTO sale_reward AS held (chain_id, reward_id, sale_id) VALUES ($1, $2, $3)
+ON CONFLICT (chain_id, reward_id) DO UPDATE SET sale_id = excluded.sale_id
+WHERE EXISTS (
+    SELECT FROM sale
+    WHERE sale.chain_id = held.chain_id AND sale.id = held.sale_id AND sale.state = 'counted')
 """
 
 
@@ -179,8 +183,9 @@ async def expired_of(conn: Connection, chain_id: ChainId, lots: list[Lot]) -> in
 async def put_reward(
     conn: Connection, *, chain_id: ChainId, reward_id: RewardId, sale_id: SaleId
 ) -> bool:
-    """Say that a reward is on a sale; False where it is on another one. Repeatable.
+    """Say that a reward is on a sale; False where it is on another open one. Repeatable.
 
+    A counted one does not hold it: rewards has given it back to its member since (LS-75).
     Who puts it on another sale at this moment is waited for.
     """
     await conn.execute(_PUT_REWARD, chain_id, reward_id, sale_id)

@@ -57,6 +57,8 @@ class Return:
     reward_id: RewardId
     salon_id: SalonId | None
     actor: Actor
+    # Rewards knows that it is on no open sale; a counted one does not hold its points any more.
+    on_no_sale: bool = False
 
 
 async def debit_points(deps: Deps, debit: Debit) -> Entry:
@@ -146,7 +148,10 @@ async def _return(deps: Deps, conn: Connection, wanted: Return) -> tuple[Entry, 
     earlier = await _entry_of(conn, wanted.chain_id, key)
     if earlier is not None:
         return earlier, False
-    await sales.take_reward_off(deps, conn, chain_id=wanted.chain_id, reward_id=wanted.reward_id)
+    if not wanted.on_no_sale:
+        await sales.take_reward_off(
+            deps, conn, chain_id=wanted.chain_id, reward_id=wanted.reward_id
+        )
     account, _ = await overdue.post_overdue(deps, conn, account)
     used = await ledger_rows.used_lots(conn, wanted.chain_id, undone.posting.id)
     fact = fact_of(deps, wanted, key)

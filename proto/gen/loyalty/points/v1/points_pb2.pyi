@@ -1818,9 +1818,14 @@ class ReturnPointsRequest(_message.Message):
     REWARD_ID_FIELD_NUMBER: _builtins.int
     SALON_ID_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    ON_NO_SALE_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     reward_id: _builtins.str
     salon_id: _builtins.str
+    on_no_sale: _builtins.bool
+    """Rewards knows it to be on no open sale, so a counted one that it was used with does not hold its
+    points any more: staff gave it back since (LS-75).
+    """
     @_builtins.property
     def actor(self) -> _types_pb2.Actor: ...
     def __init__(
@@ -1830,10 +1835,11 @@ class ReturnPointsRequest(_message.Message):
         reward_id: _builtins.str = ...,
         salon_id: _builtins.str = ...,
         actor: _types_pb2.Actor | None = ...,
+        on_no_sale: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "chain_id", b"chain_id", "reward_id", b"reward_id", "salon_id", b"salon_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "chain_id", b"chain_id", "on_no_sale", b"on_no_sale", "reward_id", b"reward_id", "salon_id", b"salon_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
