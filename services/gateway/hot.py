@@ -1,4 +1,4 @@
-"""The short way to the two routes that tills call all day: earn, and look at one account.
+"""The short way to the routes that tills call all day: earn, look at an account, take, use.
 
 A request that is plainly well-formed is checked by the documented route's own body model, let in by
 its own dependency and answered by its own function, without the framework's work between them.
@@ -23,7 +23,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.chassis.errors import RateLimited, RemoteRefusal, Unavailable
 from services.gateway.errors import ApiError
 
-OPERATIONS: Final = frozenset({"AccumulateLoyaltyPoints", "RetrieveLoyaltyAccount"})
+OPERATIONS: Final = frozenset(
+    {
+        "AccumulateLoyaltyPoints",
+        "RetrieveLoyaltyAccount",
+        "CreateLoyaltyReward",
+        "RedeemLoyaltyReward",
+    }
+)
 
 # What becomes an answer; every other exception is nobody's answer on either way.
 REFUSALS: Final = (ApiError, RemoteRefusal, RateLimited, Unavailable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from services.chassis.clock import SystemClock
 from services.gateway import hot
 from services.gateway.app import create_app, open_deps
 from services.gateway.settings import Settings
-from tests.e2e.chains import Chain, enrol, key_with
+from tests.e2e.chains import Chain, earn, enrol, fresh_key, key_with, make_tier, take
 from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -81,12 +82,27 @@ ODD_HEADERS: list[dict[str, str]] = [
 ]
 
 
+REWARDS = 40
+
+# Path, body, and the part of it that holds what is wanted.
+Invented = tuple[str, dict[str, Any], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What requests may name."""
+
+    accounts: list[str]
+    rewards: list[str]
+    definition_id: str
+
+
 class _Invented:
     """Requests that are right but for what chance changes in them."""
 
-    def __init__(self, chance: random.Random, accounts: list[str], chain: Chain, weak: str) -> None:
+    def __init__(self, chance: random.Random, known: Known, chain: Chain, weak: str) -> None:
         self._chance = chance
-        self._accounts = accounts
+        self._known = known
         self._chain = chain
         self._weak = weak
 
@@ -101,40 +117,68 @@ class _Invented:
             headers["authorization"] = f"Bearer {self._weak}"
         if chance.random() < 0.35:
             headers |= chance.choice(ODD_HEADERS)
-        account = chance.choice([*self._accounts * 4, str(uuid4()), "nobody", "é", "a%00b"])
+        account = self._one_of(self._known.accounts)
         path = f"/v2/loyalty/accounts/{account}"
         if chance.random() < 0.3:
             method = chance.choice(["GET", "GET", "GET", "HEAD", "PUT"])
             return {"method": method, "url": path, "headers": headers}
+        url, body, inner = chance.choice([self._earn, self._take, self._use])(path)
+        self._change(body, inner)
+        content = json.dumps(body).encode()
         if chance.random() < 0.15:
             content = chance.choice(ODD_BODIES)
-        else:
-            content = json.dumps(self._body()).encode()
-        return {
-            "method": "POST",
-            "url": f"{path}/accumulate",
-            "headers": headers,
-            "content": content,
-        }
+        return {"method": "POST", "url": url, "headers": headers, "content": content}
 
-    def _body(self) -> dict[str, Any]:
-        chance = self._chance
-        body: dict[str, Any] = {
-            "idempotency_key": str(uuid4()),
-            "accumulate_points": {"points": chance.randint(1, 9)},
-            "location_id": self._chain.salon_id,
+    def _one_of(self, ids: list[str]) -> str:
+        return self._chance.choice([*ids * 4, str(uuid4()), "nobody", "é", "a%00b"])
+
+    def _earn(self, path: str) -> Invented:
+        wanted = {"points": self._chance.randint(1, 9)}
+        body = {**fresh(), "accumulate_points": wanted, "location_id": self._chain.salon_id}
+        return f"{path}/accumulate", body, "accumulate_points"
+
+    def _take(self, _path: str) -> Invented:
+        reward = {
+            "loyalty_account_id": self._chance.choice(self._known.accounts),
+            "reward_tier_id": self._known.definition_id,
         }
+        return "/v2/loyalty/rewards", {**fresh(), "reward": reward}, "reward"
+
+    def _use(self, _path: str) -> Invented:
+        reward = self._one_of(self._known.rewards)
+        body = {**fresh(), "location_id": self._chain.salon_id}
+        return f"/v2/loyalty/rewards/{reward}/redeem", body, ""
+
+    def _change(self, body: dict[str, Any], inner: str) -> None:
+        chance = self._chance
         for _ in range(chance.choice([0, 0, 1, 1, 2])):
-            place = chance.choice([body, body["accumulate_points"]])
+            place = chance.choice([body, body.get(inner, body)])
             names = [
                 *("idempotency_key", "location_id", "points", "order_id", "occurred_at", "extra"),
-                "loyalty_program_id",
+                *("loyalty_program_id", "reward_tier_id", "loyalty_account_id"),
             ]
             if chance.random() < 0.3:
-                place.pop(chance.choice([name for name in place if name != "accumulate_points"]), 0)
+                place.pop(chance.choice([name for name in place if name != inner]), 0)
                 break
             place[chance.choice(names)] = chance.choice(ODD_VALUES)
-        return body
+
+
+async def _known(alices: Chain, charlies: Chain) -> Known:
+    """Accounts of Alice's chain and one of Charlie's, and rewards that Alice has taken."""
+    async with alices.client() as client, charlies.client() as other:
+        accounts = [await enrol(alices, client) for _ in range(2)]
+        accounts.append(await enrol(charlies, other))
+        definition_id = (await make_tier(alices, client, 1))["id"]
+        for account in accounts[:2]:
+            await earn(alices, client, account, REWARDS)
+        taken = [await take(client, accounts[0], definition_id) for _ in range(REWARDS)]
+        rewards = [answer.json()["reward"]["id"] for answer in taken]
+    return Known(accounts=accounts, rewards=rewards, definition_id=definition_id)
+
+
+def fresh() -> dict[str, Any]:
+    """A body with a key that nobody has used."""
+    return {"idempotency_key": fresh_key()}
 
 
 async def test_both_ways_give_one_answer_to_good_and_bad_requests(
@@ -143,11 +187,9 @@ async def test_both_ways_give_one_answer_to_good_and_bad_requests(
     """The same request by both ways: the second is a resend of the first, told the same."""
     seed = random.SystemRandom().randrange(10**9)
     print(f"seed {seed}")  # noqa: T201
-    async with alices.client() as client, charlies.client() as other:
-        accounts = [await enrol(alices, client) for _ in range(2)]
-        accounts.append(await enrol(charlies, other))
+    known = await _known(alices, charlies)
     weak = await key_with(alices, "CUSTOMERS_READ")
-    invented = _Invented(random.Random(seed), accounts, alices, weak)
+    invented = _Invented(random.Random(seed), known, alices, weak)
     seen: dict[int, int] = {}
     for number in range(PAIRS):
         request = invented.one()
@@ -185,10 +227,23 @@ async def test_the_short_way_is_taken_and_keeps_its_metric_and_its_limit(
         f"/v2/loyalty/accounts/{account}/accumulate", json=body, headers=headers
     )
     seen = await doors[0].get(f"/v2/loyalty/accounts/{account}", headers=headers)
+    wanted = {"loyalty_account_id": account, "reward_tier_id": str(uuid4())}
+    refused = await doors[0].post(
+        "/v2/loyalty/rewards", json={**fresh(), "reward": wanted}, headers=headers
+    )
+    unknown = await doors[0].post(
+        f"/v2/loyalty/rewards/{uuid4()}/redeem",
+        json={**fresh(), "location_id": alices.salon_id},
+        headers=headers,
+    )
 
     assert earned.status_code == 200, earned.text
     assert seen.json()["loyalty_account"]["balance"] == 3
-    assert taken == ["AccumulateLoyaltyPoints", "RetrieveLoyaltyAccount"]
+    assert (refused.status_code, unknown.status_code) == (404, 404)
+    assert taken == [
+        *("AccumulateLoyaltyPoints", "RetrieveLoyaltyAccount"),
+        *("CreateLoyaltyReward", "RedeemLoyaltyReward"),
+    ]
     remaining = [int(answer.headers["ratelimit-remaining"]) for answer in (earned, seen)]
     assert remaining[1] < remaining[0] or earned.headers["ratelimit-reset"] == "1"
     assert earned.headers["content-security-policy"]
