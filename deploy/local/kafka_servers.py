@@ -8,28 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-
 from deploy.local import ports, processes
+from deploy.topics import DEAD_LETTERS, PARTITIONS, TOPICS
 
 NAME = "kafka"
 ROOT = Path(__file__).resolve().parent.parent.parent
 POM = Path(__file__).resolve().parent / "kafka" / "pom.xml"
 FETCH_SECONDS_MAX = 600
 START_SECONDS_MAX = 90
-PARTITIONS = 3
-REPLICATION_MAX = 3
-
-# One topic per publishing service (house.md 7), contacts apart; each with its dead letters.
-TOPICS = (
-    "loyalty.enrollment.v1",
-    "loyalty.enrollment.contact.v1",
-    "loyalty.points.v1",
-    "loyalty.rewards.v1",
-    "loyalty.offers.v1",
-    "loyalty.messaging.v1",
-)
-DEAD_LETTERS = tuple(f"{topic}.dlq" for topic in TOPICS)
 
 PROPERTIES = """\
 process.roles=broker,controller
@@ -166,26 +152,6 @@ def _start(command: list[str], *, run: Path, log: Path, port: int) -> None:
     if not up or process.poll() is not None:
         processes.stop(run, NAME)
         raise processes.StartFailed(f"kafka did not start:\n{processes.tail(log)}")
-
-
-async def create_topics(bootstrap_servers: str) -> int:
-    """Create the topics that are missing on a real Kafka; returns how many were."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=15_000)
-    await admin.start()
-    try:
-        there = set(await admin.list_topics())
-        brokers = len((await admin.describe_cluster())["brokers"])
-        copies = min(REPLICATION_MAX, brokers)
-        missing = [
-            NewTopic(name, 1 if name in DEAD_LETTERS else PARTITIONS, replication_factor=copies)
-            for name in (*TOPICS, *DEAD_LETTERS)
-            if name not in there
-        ]
-        if missing:
-            await admin.create_topics(missing)
-        return len(missing)
-    finally:
-        await admin.close()
 
 
 def accepts(port: int) -> bool:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
+from deploy import topics
 from deploy.local import (
     certificate,
     databases,
@@ -137,7 +138,7 @@ async def _ensure_topics(layout: Layout, wishes: Wishes, tell: Tell) -> None:
     """Create the topics on a real Kafka; the embedded broker was started with them."""
     if wishes.kafka == EMBEDDED:
         return
-    created = await kafka_servers.create_topics(engines.addresses(layout, wishes).kafka_bootstrap)
+    created = await topics.create_missing(engines.addresses(layout, wishes).kafka_bootstrap)
     tell(f"kafka: {created} topics created" if created else "kafka: topics are there")
 
 

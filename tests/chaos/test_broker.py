@@ -17,8 +17,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
 from deploy.local import engines
-from deploy.local.kafka_servers import PARTITIONS
 from deploy.local.wishes import EMBEDDED, current
+from deploy.topics import PARTITIONS
 from services.chassis import positions, replay
 from services.chassis.postgres import create_pool
 from services.messaging.consumers import CONTACTS_GROUP

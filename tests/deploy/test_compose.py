@@ -12,18 +12,20 @@ import asyncpg
 import pytest
 import yaml
 
+from deploy import topics
 from deploy.local import ports, postgres_server, services
-from deploy.local.kafka_servers import TOPICS
 from deploy.local.layout import ROOT
 from services.chassis.settings import ServiceSettings
 from tests import engines
 
 ONE_SHOT = {"migrate", "topics"}
+DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
+COMPOSE = ROOT / "docker-compose.yml"
 
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    loaded: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
     return loaded
 
 
@@ -77,9 +79,11 @@ def test_everything_that_stays_has_a_health_check_and_the_order_waits_for_it(
 def test_every_image_can_be_replaced_and_every_secret_comes_from_outside(
     compose: dict[str, Any],
 ) -> None:
+    built = [service["image"] for service in compose["services"].values() if "build" in service]
+    assert len(built) == len(set(built)), "two services would build one image at the same time"
     for name, service in compose["services"].items():
-        assert "build" in service or service["image"].startswith("${"), name
-    text = (ROOT / "docker-compose.yml").read_text()
+        assert service["image"] in built or service["image"].startswith("${"), name
+    text = COMPOSE.read_text()
     for secret in ("SECRET_KEY", "OPERATOR_KEY", "POSTGRES_PASSWORD", "DATABASE_OWNER_PASSWORD"):
         assert f"${{{secret}:?" in text
     assert not re.search(r"^\s+\w*PASSWORD:\s+[^$\s]", text, re.MULTILINE)
@@ -90,16 +94,43 @@ def test_one_dockerfile_serves_all_and_nobody_is_root(compose: dict[str, Any]) -
         build = compose["services"][name]["build"]
         assert build["dockerfile"] == "deploy/docker/Dockerfile"
         assert build["args"]["SERVICE"] == name
-    dockerfile = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
+    dockerfile = DOCKERFILE.read_text()
     assert "USER 10001:10001" in dockerfile
     assert "requirements-dev" not in dockerfile
 
 
-def test_the_topics_of_the_compose_file_are_those_of_the_platform(compose: dict[str, Any]) -> None:
-    script = compose["services"]["topics"]["command"][0]
-    named = re.search(r"for topic in ([^;]+);", script)
-    assert named is not None
-    assert {f"loyalty.{topic}.v1" for topic in named.group(1).split()} == set(TOPICS)
+def test_everything_that_an_image_copies_may_be_sent_to_the_builder() -> None:
+    allowed = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"
+    }
+    copied = {
+        source
+        for line in re.findall(r"^COPY (?!--)(.+)", DOCKERFILE.read_text(), re.MULTILINE)
+        for source in line.split()[:-1]
+    }
+    assert copied == allowed
+    assert all((ROOT / source).exists() for source in copied)
+
+
+def test_the_topics_are_created_by_the_platforms_own_command(compose: dict[str, Any]) -> None:
+    service = compose["services"]["topics"]
+    assert service["command"] == ["python", "-m", "deploy.topics"]
+    assert service["environment"] == {"KAFKA_BOOTSTRAP": "kafka:9092"}
+    assert "deploy/topics.py" in DOCKERFILE.read_text()
+
+
+def test_a_topic_that_kafka_refused_is_told() -> None:
+    """Goal: services do not start on topics that are missing."""
+    answer = [
+        ("loyalty.points.v1", 0, None),
+        ("loyalty.offers.v1", 36, "Topic 'loyalty.offers.v1' already exists."),
+        ("loyalty.rewards.v1", 38, "Replication factor: 3 larger than brokers: 1."),
+        ("loyalty.messaging.v1", 44, None),
+    ]
+    assert topics.refusals(answer) == [
+        "loyalty.rewards.v1: Replication factor: 3 larger than brokers: 1.",
+        "loyalty.messaging.v1: PolicyViolationError",
+    ]
 
 
 def test_the_production_image_holds_no_embedded_engine() -> None:
