@@ -99,6 +99,19 @@ def test_one_dockerfile_serves_all_and_nobody_is_root(compose: dict[str, Any]) -
     assert "requirements-dev" not in dockerfile
 
 
+def test_services_share_every_layer_that_has_a_size() -> None:
+    """Goal: six images take the place of one; what differs between them stands last."""
+    shipped = DOCKERFILE.read_text().rpartition("FROM ")[2]
+    common, _, own = shipped.partition("ARG SERVICE")
+    assert "SERVICE" not in common
+    assert "COPY --from=build /opt/meche" in common
+    assert not re.search(r"^(COPY|ADD)", own, re.MULTILINE)
+
+
+def test_nothing_that_installs_packages_is_in_the_environment_that_is_shipped() -> None:
+    assert "venv --without-pip /opt/meche" in DOCKERFILE.read_text()
+
+
 def test_everything_that_an_image_copies_may_be_sent_to_the_builder() -> None:
     allowed = {
         line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"
