@@ -4,8 +4,14 @@ import importlib
 import os
 import re
 import shutil
+import socket
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import asyncpg
@@ -19,6 +25,7 @@ from services.chassis.settings import ServiceSettings
 from tests import engines
 
 ONE_SHOT = {"migrate", "topics"}
+READY = ["python", "-S", "/srv/meche/deploy/ready.py"]
 DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
 COMPOSE = ROOT / "docker-compose.yml"
 
@@ -144,6 +151,77 @@ def test_a_topic_that_kafka_refused_is_told() -> None:
         "loyalty.rewards.v1: Replication factor: 3 larger than brokers: 1.",
         "loyalty.messaging.v1: PolicyViolationError",
     ]
+
+
+@contextmanager
+def _service_that_answers(status: int) -> Iterator[int]:
+    class Ops(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/readyz" else 404)
+            self.end_headers()
+            self.wfile.write(b"a body that says 200 and means nothing by it")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Ops) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def _asked(port: int) -> int:
+    """What the health check of a service's container ends with."""
+    script = ROOT / Path(READY[-1]).relative_to("/srv/meche")
+    return subprocess.run(
+        [sys.executable, *READY[1:-1], str(script)], env={"OPS_PORT": str(port)}, check=False
+    ).returncode
+
+
+def test_a_container_is_healthy_when_its_service_says_that_it_is_ready(
+    compose: dict[str, Any],
+) -> None:
+    for name in services.NAMES:
+        assert compose["services"][name]["healthcheck"]["test"] == ["CMD", *READY]
+    quoted = ", ".join(f'"{word}"' for word in READY)
+    assert f"CMD [{quoted}]" in DOCKERFILE.read_text()
+    with _service_that_answers(200) as port:
+        assert _asked(port) == 0
+    with _service_that_answers(503) as port:
+        assert _asked(port) == 1
+    assert _asked(port) == 1
+
+
+def test_kafka_is_healthy_when_its_port_is_open(compose: dict[str, Any]) -> None:
+    """Kafka opens its port when it is ready; asking with its own tools would start a Java machine
+    every few seconds."""
+    kind, *command = compose["services"]["kafka"]["healthcheck"]["test"]
+    assert kind == "CMD"
+    with socket.create_server(("127.0.0.1", 0)) as kafka:
+        port = str(kafka.getsockname()[1])
+        asked = [word.replace("9092", port) for word in command]
+        assert asked != command
+        assert subprocess.run(asked, check=False, capture_output=True).returncode == 0
+    assert subprocess.run(asked, check=False, capture_output=True).returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "healthy"),
+    [("PONG", True), ("NOAUTH Authentication required.", False), ("LOADING Redis is", False)],
+)
+def test_redis_is_healthy_when_it_answers_and_not_when_it_refuses(
+    compose: dict[str, Any], tmp_path: Path, answer: str, healthy: bool
+) -> None:
+    """redis-cli ends with 0 whatever the server answered, as this one does."""
+    client = tmp_path / "redis-cli"
+    client.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    client.chmod(0o755)
+    kind, command = compose["services"]["redis"]["healthcheck"]["test"]
+    assert kind == "CMD-SHELL"
+    asked = subprocess.run(
+        ["/bin/sh", "-c", command], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, check=False
+    )
+    assert (asked.returncode == 0) is healthy
 
 
 def test_the_production_image_holds_no_embedded_engine() -> None:
