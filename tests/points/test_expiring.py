@@ -18,6 +18,7 @@ from tests.points.calendar import (
     till,
 )
 from tests.points.house import House, new_id, refusal_of, stamp
+from tests.points.till import SPEND_1, Till, line
 
 FEBRUARY = local("2027-02-01T00:00")
 
@@ -158,6 +159,21 @@ async def test_d10_points_that_never_end_are_spent_last(house: House) -> None:
     assert [use.points for use in line.uses] == [10, 10, 5]
 
 
+async def test_x11_what_was_refunded_does_not_end_again(house: House) -> None:
+    """X11: 100 on 1 October, 40 refunded on 5 January, 60 end."""
+    counter = Till(house=house)
+    await counter.rules(SPEND_1, expiry_policy="P3M")
+    await at(house, "2026-10-01T12:00")
+    sale_id = (await counter.sell(line("a", 10000))).sale.id
+    await at(house, "2027-01-05T12:00")
+    assert (await counter.refund(sale_id, amount=4000)).balance == 60
+
+    await at(house, "2027-02-01T00:00")
+    await run_due(house)
+    assert await expiries(house) == [(-60, FEBRUARY)]
+    assert (await house.balance(), await house.breaches()) == (0, {})
+
+
 async def test_x12_a_reward_taken_in_time_stays_though_its_points_would_have_ended(
     house: House,
 ) -> None:
@@ -250,11 +266,13 @@ async def test_x14_the_job_late_or_twice_gives_one_entry_of_the_right_date(
     assert await house.breaches() == {}
 
 
-@pytest.mark.parametrize("write", ["earn", "adjust", "debit", "give_back"])
+@pytest.mark.parametrize("write", ["earn", "adjust", "debit", "give_back", "count", "refund"])
 async def test_d8_every_write_posts_first_what_is_overdue(house: House, write: str) -> None:
     """D8, X14: with the date of the end, whatever the write and however late the job."""
+    counter = Till(house=house)
+    await counter.rules(SPEND_1)
     await at(house, "2026-09-01T12:00")
-    await house.earn(till=till(10))
+    sale_id = (await counter.sell(line("a", 1000))).sale.id
     reward = new_id()
     await house.debit(4, reward_id=reward)
     await save_rules(house, expiry_policy="P3M")
@@ -268,8 +286,12 @@ async def test_d8_every_write_posts_first_what_is_overdue(house: House, write: s
             assert (await house.adjust(-1)).balance == 5
         case "debit":
             assert (await house.debit(6)).balance == 0
-        case _:
+        case "give_back":
             assert (await house.give_back(reward)).balance == 10
+        case "count":
+            assert (await counter.sell(line("a", 300))).balance == 9
+        case _:
+            assert (await counter.refund(sale_id, amount=500)).balance == 1
     newest, expiry = (await house.entries())[:2]
     assert newest.sequence == expiry.sequence + 1
     assert (expiry.points, expiry.balance_after) == (-100, 6)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -28,6 +28,7 @@ from services.points.usecases import deps as tools
 from services.points.usecases.earn_queue import EarnQueue
 from tests.engines import Postgres
 from tests.points.house import SECRET, House, new_id
+from tests.points.till import SPEND_1, Till, line
 
 
 class Books(House):
@@ -37,6 +38,7 @@ class Books(House):
     owner: asyncpg.Connection[asyncpg.Record]
     reward: str = ""
     dora: str = ""
+    sale_id: str = ""
 
     async def fill(self) -> None:
         """A little of everything: earns, a debt, a reward taken and given back, another chain."""
@@ -49,6 +51,7 @@ class Books(House):
         await self.adjust(-20, allow_negative_balance=True)
         await self.earn(till=pb.TillOrigin(points=40))
         await self.end_and_rise()
+        await self.sell_and_refund()
         other = await self.create_program(chain_id=self.charlies_chain)
         await self.earn(
             chain_id=self.charlies_chain,
@@ -74,6 +77,17 @@ class Books(House):
         await self.earn(member_id=self.dora, till=pb.TillOrigin(points=10))
         self.later(70 * 24 * 3600)
         await self.earn(member_id=self.dora, till=pb.TillOrigin(points=20))
+
+    async def sell_and_refund(self) -> None:
+        """A sale of Alice's with a promotion, a part of it refunded, another part exchanged."""
+        counter = Till(house=self)
+        await counter.rules(SPEND_1)
+        yesterday = f"{self.clock.at - timedelta(days=1):%Y%m%d}T000000"
+        period = f"BEGIN:VEVENT\nDTSTART:{yesterday}\nDURATION:P9D\nEND:VEVENT"
+        await counter.promotion(addition=5, periods=[period])
+        self.sale_id = (await counter.sell(line("a", 1000), line("b", 2000))).sale.id
+        await counter.refund(self.sale_id, items=["a"], change_id="back")
+        await counter.exchange(self.sale_id, ["b"], line("c", 3000), change_id="swap")
 
     async def account_of_dora(self) -> str:
         return (await self.account(self.dora)).id
@@ -132,9 +146,9 @@ EXPIRY, DUE, BROUGHT, HELD, CHANGED, STANDING = REST
 async def test_honest_books_balance(books: Books) -> None:
     size, findings = await ledger_check.check(books.urls.service_url)
     assert ledger_check.faults(findings) == 0
-    assert (size.chains, size.accounts, size.postings) == (2, 3, 13)
+    assert (size.chains, size.accounts, size.postings) == (2, 3, 17)
     table = ledger_check.table(size, findings)
-    assert table.startswith("2 chains, 3 accounts, 13 postings, ")
+    assert table.startswith("2 chains, 3 accounts, 17 postings, ")
     assert table.endswith("The books balance.")
     assert all(law.words in table for law in LAWS)
 
@@ -292,6 +306,61 @@ async def test_a_tier_without_the_points_for_it_is_found(books: Books) -> None:
     assert await books.broken() == {}
     await books.forge("UPDATE tier_standing SET kept_until = NULL WHERE account_id = $1", account)
     assert await books.broken() == {STANDING: [standing]}
+
+
+async def test_a_sale_that_brought_something_else_is_found(books: Books) -> None:
+    """N2: what was counted is what its entries say."""
+    await books.forge(
+        "UPDATE sale SET worth = jsonb_set(worth, '{base}', '31') WHERE id = $1", books.sale_id
+    )
+    assert await books.broken() == {BROUGHT: [f"sale {books.sale_id}"]}
+
+
+async def test_a_sale_that_is_gone_is_found(books: Books) -> None:
+    """Its entries would name nothing, and so would its changes."""
+    await books.forge("DELETE FROM sale WHERE id = $1", books.sale_id)
+    assert await books.broken() == {BROUGHT: [f"sale {books.sale_id}"]}
+
+
+async def test_a_sale_that_earned_by_another_key_is_found(books: Books) -> None:
+    """N2: the business key is what keeps it from earning twice."""
+    await books.forge(
+        "UPDATE posting SET business_key = 'x' WHERE sale_id = $1 AND kind = 'promotion'",
+        books.sale_id,
+    )
+    assert await books.broken() == {BROUGHT: [f"sale {books.sale_id}"]}
+
+
+async def test_a_sale_that_loses_more_than_it_brought_is_found(books: Books) -> None:
+    """SQ-34: even where its changes say the same."""
+    posting = await books.posting("refund")
+    await books.forge("UPDATE posting SET points = 1000 WHERE id = $1", posting)
+    await books.forge(
+        "UPDATE sale_change SET points = -1000 WHERE sale_id = $1 AND change_id = 'back'",
+        books.sale_id,
+    )
+    broken = await books.broken()
+    assert broken[HELD] == [f"sale {books.sale_id}"]
+    assert CHANGED not in broken
+
+
+@pytest.mark.parametrize("change", ["back", "swap"])
+async def test_a_change_that_moved_something_else_is_found(books: Books, change: str) -> None:
+    """R35: a refund, and an exchange that gained."""
+    await books.forge(
+        "UPDATE sale_change SET points = points - 1 WHERE sale_id = $1 AND change_id = $2",
+        books.sale_id,
+        change,
+    )
+    assert await books.broken() == {CHANGED: [f"change {change} of sale {books.sale_id}"]}
+
+
+async def test_a_change_without_its_entry_is_found(books: Books) -> None:
+    await books.forge(
+        "UPDATE sale_change SET posting_id = NULL WHERE sale_id = $1 AND change_id = 'back'",
+        books.sale_id,
+    )
+    assert await books.broken() == {CHANGED: [f"change back of sale {books.sale_id}"]}
 
 
 async def test_a_posting_without_its_event_is_found(books: Books) -> None:
