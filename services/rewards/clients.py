@@ -99,12 +99,16 @@ class Points:
         answer = await self._ask(ask, DebitPointsBatchRequest(items=requests))
         return [_outcome(outcome) for outcome in answer.outcomes]
 
-    async def give_back(self, settlement: Settlement) -> Movement:
-        """Return the points that were debited for a reward; it comes off its open sale."""
+    async def give_back(self, settlement: Settlement, *, on_no_sale: bool = False) -> Movement:
+        """Return the points that were debited for a reward; it comes off its open sale.
+
+        With `on_no_sale` a sale that it was used with is not looked at: staff gave it back since.
+        """
         request = ReturnPointsRequest(
             chain_id=str(settlement.chain_id),
             reward_id=str(settlement.reward_id),
             actor=actor_message(settlement.actor),
+            on_no_sale=on_no_sale,
         )
         answer = await self._ask(self._stub.ReturnPoints, request)
         return _movement(answer.entry, answer.balance)

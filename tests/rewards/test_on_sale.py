@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from uuid import UUID
 
@@ -383,7 +383,7 @@ async def test_any_crowd_around_a_reward_leaves_points_and_reward_agreed(
     chance = random.Random(seed)
     taken = await till.reward(10)
     sales = [await till.open(), await till.open()]
-    acts = [
+    acts: list[Callable[[], Awaitable[object]]] = [
         lambda: till.apply(taken.id, sales[0]),
         lambda: till.apply(taken.id, sales[1]),
         lambda: till.remove(taken.id),

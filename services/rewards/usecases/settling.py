@@ -81,7 +81,8 @@ async def settle_void(deps: Deps, settlement: Settlement) -> Answer:
         raise Unavailable("the void was finished by somebody else")
     try:
         if settlement.kind is SettlementKind.VOID:
-            balance = (await _give_back(deps, settlement)).balance
+            movement = await _give_back(deps, settlement, on_no_sale=reward.sale_id is None)
+            balance = movement.balance
         else:
             balance = 0
             if reward.sale_id is not None:
@@ -116,9 +117,9 @@ async def settle_undo(deps: Deps, settlement: Settlement) -> None:
     await in_transaction(deps.pool, work)
 
 
-async def _give_back(deps: Deps, settlement: Settlement) -> Movement:
+async def _give_back(deps: Deps, settlement: Settlement, *, on_no_sale: bool) -> Movement:
     try:
-        return await deps.points.give_back(settlement)
+        return await deps.points.give_back(settlement, on_no_sale=on_no_sale)
     except Unavailable:
         await put_off(deps, settlement)
         raise
