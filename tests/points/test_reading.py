@@ -226,3 +226,40 @@ async def test_the_ends_of_the_calendar_are_moments_like_others(house: House) ->
     assert (await listed(house, before_time=stamp(last), before_id=new_id())).entries
     refusal = await refusal_of(listed(house, to=Timestamp(seconds=2**60)))
     assert (refusal.code, refusal.field) == ("number_out_of_range", "to")
+
+
+async def test_entries_of_one_sale_are_listed_by_it(house: House) -> None:
+    """The sale's earn, none of another sale's; an account or a chain besides must hold too."""
+    line = pb.SaleLine(uid="coupe", quantity="1", unit_price_minor=5000)
+
+    async def counted() -> str:
+        made = await house.stub.CreateSale(
+            pb.CreateSaleRequest(
+                idempotency_key=new_id(),
+                chain_id=house.chain_id,
+                salon_id=house.salon_id,
+                currency="CAD",
+                lines=[line],
+                actor=house.herself,
+            )
+        )
+        await house.stub.CountSale(
+            pb.CountSaleRequest(
+                idempotency_key=new_id(),
+                chain_id=house.chain_id,
+                account_id=house.alices_account,
+                sale_id=made.sale.id,
+                salon_id=house.salon_id,
+                actor=house.herself,
+            )
+        )
+        return made.sale.id
+
+    first, second = await counted(), await counted()
+    found = (await listed(house, sale_id=first)).entries
+    assert [entry.sale_id for entry in found] == [first]
+    mine = {"sale_id": second, "account_ids": [house.alices_account]}
+    assert [entry.sale_id for entry in (await listed(house, **mine)).entries] == [second]
+    assert not (await listed(house, sale_id=new_id())).entries
+    assert not (await listed(house, sale_id=first, account_ids=[new_id()])).entries
+    assert not (await listed(house, sale_id=first, chain_id=house.charlies_chain)).entries

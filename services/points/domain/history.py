@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.points.domain.ids import ChainId, PostingId, SalonId
+from services.points.domain.ids import ChainId, PostingId, SaleId, SalonId
 from services.points.domain.ledger import PostingKind
 
 
@@ -16,6 +16,7 @@ class EntryQuery:
     chain_id: ChainId
     kinds: tuple[PostingKind, ...] | None = None
     salon_ids: tuple[SalonId, ...] | None = None
+    sale_id: SaleId | None = None
     # [from, to).
     from_time: datetime | None = None
     to_time: datetime | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from loyalty.points.v1 import points_pb2 as pb
 
 from services.points.domain.history import EntryQuery
-from services.points.domain.ids import AccountId, MemberId, SalonId
+from services.points.domain.ids import AccountId, MemberId, SaleId, SalonId
 from services.points.rpc import reading, writing
 from services.points.rpc.door import Context, Door
 from services.points.usecases import accounts, history, ledger_view, programs
@@ -110,6 +110,11 @@ def _entry_query(request: pb.ListEntriesRequest) -> EntryQuery:
         chain_id=reading.chain_id(request.chain_id),
         kinds=reading.kinds(request.kinds),
         salon_ids=None if salons is None else tuple(salons),
+        sale_id=(
+            SaleId(reading.required_uuid(request.sale_id, field="sale_id"))
+            if request.sale_id
+            else None
+        ),
         from_time=reading.moment(earliest, field="from") if request.HasField("from") else None,
         to_time=reading.moment(request.to, field="to") if request.HasField("to") else None,
         before=before,

@@ -51,11 +51,22 @@ ORDER BY posting.occurred_at DESC, posting.id DESC
 LIMIT $8
 """  # noqa: S608
 
+# A sale has few entries, which its own index finds.
+_OF_SALE = f"""
+SELECT {ENTRY_COLUMNS}, account.member_id, account.program_id
+FROM posting
+JOIN account ON account.chain_id = posting.chain_id AND account.id = posting.account_id
+WHERE {_FILTERS} AND posting.sale_id = $10
+    AND ($9::uuid[] IS NULL OR posting.account_id = ANY($9))
+ORDER BY posting.occurred_at DESC, posting.id DESC
+LIMIT $8
+"""  # noqa: S608
+
 
 async def entries(
     conn: Connection, query: EntryQuery, *, account_ids: Sequence[AccountId] | None
 ) -> list[Entry]:
-    """Entries by (occurred_at, id) descending, of some accounts or of the whole chain."""
+    """Entries by (occurred_at, id) descending, of a sale, of some accounts or of the chain."""
     before_time, before_id = query.before or _END
     arguments = [
         query.chain_id,
@@ -67,7 +78,9 @@ async def entries(
         before_id,
         query.limit,
     ]
-    if account_ids is None:
+    if query.sale_id is not None:
+        rows = await conn.fetch(_OF_SALE, *arguments, account_ids, query.sale_id)
+    elif account_ids is None:
         rows = await conn.fetch(_OF_CHAIN, *arguments)
     else:
         rows = await conn.fetch(_OF_ACCOUNTS, *arguments, account_ids)
