@@ -206,8 +206,8 @@ SALE_REFUSALS: Final[Mapping[str, Words]] = {
         fr="Cette commande est celle d’un autre client.",
     ),
     "SALE_ELSEWHERE": Words(
-        status=409,
-        public="CONFLICT",
+        status=400,
+        public="LOCATION_MISMATCH",
         en="This order was made in another salon. Its points are counted there.",
         fr="Cette commande vient d’un autre salon. Ses points y sont comptés.",
     ),
@@ -219,7 +219,7 @@ SALE_REFUSALS: Final[Mapping[str, Words]] = {
     ),
     "CURRENCY_FOREIGN": Words(
         status=400,
-        public="INVALID_VALUE",
+        public="UNSUPPORTED_CURRENCY",
         en="Amounts here are in {currency}.",
         fr="Les montants sont ici en {currency}.",
     ),
@@ -236,8 +236,8 @@ SALE_REFUSALS: Final[Mapping[str, Words]] = {
         fr="Dites ce qui est remboursé : tout, des lignes ou un montant.",
     ),
     "CHANGE_REUSED": Words(
-        status=409,
-        public="CONFLICT",
+        status=400,
+        public="INVALID_VALUE",
         en="Another refund or exchange of this order has this id. Give a new one.",
         fr="Un autre remboursement ou échange de cette commande porte cet identifiant. "
         "Donnez-en un nouveau.",

@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from services.gateway.errors import ApiError, Json, api_fields
+from services.chassis.errors import RemoteRefusal
+from services.gateway.errors import ApiError, Json, api_fields, from_remote
 from services.gateway.pos import order_reading
 from services.gateway.pos.caller import Caller, LoyaltyWriter
 from services.gateway.pos.event_shapes import EventShape, entry_event
@@ -190,8 +191,13 @@ async def create_exchange(
     _refuse_applied(wanted.added)
     if wanted.occurred_at is not None:
         request.occurred_at.FromDatetime(wanted.occurred_at)
-    with api_fields(_EXCHANGE_FIELDS):
+    try:
         answer = await caller.deps.clients.points.ExchangeSale(request)
+    except RemoteRefusal as refusal:
+        # Points calls both lists its lines; only new ones can have a name that is taken.
+        is_new = refusal.code == "line_repeated"
+        names = {**_EXCHANGE_FIELDS, "line_items": "exchange.added"} if is_new else _EXCHANGE_FIELDS
+        raise from_remote(refusal, names) from None
     return await _told(caller, answer.effect, dry_run=dry_run)
 
 
