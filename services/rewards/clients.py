@@ -92,7 +92,7 @@ class Points:
     async def _debit_many(
         self, requests: Sequence[DebitPointsRequest], seconds: float
     ) -> list[Movement | Exception]:
-        async def ask(batch: Message, timeout: float) -> DebitPointsBatchResponse:
+        async def ask(batch: DebitPointsBatchRequest, timeout: float) -> DebitPointsBatchResponse:
             # Who has waited longest must not be given up while points is still at it.
             return await self._stub.DebitPointsBatch(batch, timeout=min(timeout, seconds))
 

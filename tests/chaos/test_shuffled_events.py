@@ -38,6 +38,7 @@ from services.offers import consumers as offers
 from services.offers.usecases import Deps as OffersDeps
 from services.points import consumers as points
 from services.points.domain.ids import ChainId
+from services.points.domain.program_rules import RulesDraft
 from services.points.usecases import deps as points_deps
 from services.points.usecases import programs
 from services.rewards import consumers as rewards
@@ -94,6 +95,7 @@ async def _open_points(
                 points_code="",
                 multi_point_code="",
                 cool_down_seconds=0,
+                rules=RulesDraft(),
             ),
         )
     return points.handlers(deps)
