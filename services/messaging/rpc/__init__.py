@@ -1,0 +1,31 @@
+"""The gRPC door of messaging: proto to use case to proto, and the one table of refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import grpc
+from loyalty.messaging.v1 import messaging_pb2_grpc
+
+from services.messaging.domain import errors
+from services.messaging.rpc.servicer import MessagingServicer
+from services.messaging.usecases.deps import Deps
+
+# By class, base classes included: what stands nowhere else is a wrong request.
+STATUS: dict[type[Exception], grpc.StatusCode] = {
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.MemberUnknown: grpc.StatusCode.NOT_FOUND,
+    errors.ConsentBelongsToMember: grpc.StatusCode.PERMISSION_DENIED,
+    errors.EmailMissing: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.Refusal: grpc.StatusCode.INVALID_ARGUMENT,
+}
+
+
+def register(deps: Deps) -> Callable[[grpc.aio.Server], None]:
+    """What adds the servicer to a server."""
+
+    def add(server: grpc.aio.Server) -> None:
+        servicer = MessagingServicer(deps)
+        messaging_pb2_grpc.add_MessagingServiceServicer_to_server(servicer, server)
+
+    return add

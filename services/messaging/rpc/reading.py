@@ -1,0 +1,63 @@
+"""Words of a request as the use cases take them; what has no possible form is refused here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from uuid import UUID
+
+from loyalty.types.v1 import types_pb2
+
+from services.messaging.domain import errors
+from services.messaging.domain.chain import ChainId, MemberId
+from services.messaging.domain.consent import Channel
+
+PAGE_SIZE = 50
+PAGE_SIZE_MAX = 200
+
+_UUID_FORM = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}", re.ASCII)
+_SEQUENCE_FORM = re.compile(rb"[1-9][0-9]{0,17}")
+
+
+def chain_id(text: str) -> ChainId:
+    """A chain's id. Refuses with IdInvalid."""
+    if _UUID_FORM.fullmatch(text) is None:
+        raise errors.IdInvalid(field="chain_id")
+    return ChainId(UUID(text))
+
+
+def member_id(text: str) -> MemberId:
+    """A member's id. Refuses with IdInvalid."""
+    if _UUID_FORM.fullmatch(text) is None:
+        raise errors.IdInvalid(field="member_id")
+    return MemberId(UUID(text))
+
+
+def limit(asked: int) -> int:
+    """How many a page holds. Refuses with LimitInvalid."""
+    if asked == 0:
+        return PAGE_SIZE
+    if not 1 <= asked <= PAGE_SIZE_MAX:
+        raise errors.LimitInvalid(params={"limit_max": str(PAGE_SIZE_MAX)})
+    return asked
+
+
+def sequence(cursor: str) -> int | None:
+    """The place that a cursor names; None at the start. Refuses with CursorInvalid."""
+    if not cursor:
+        return None
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise errors.CursorInvalid from None
+    if _SEQUENCE_FORM.fullmatch(raw) is None:
+        raise errors.CursorInvalid
+    return int(raw)
+
+
+def channel(channel: types_pb2.Channel.ValueType) -> Channel | None:
+    """A channel; None where none is said."""
+    if channel == types_pb2.CHANNEL_SMS:
+        return Channel.SMS
+    return Channel.EMAIL if channel == types_pb2.CHANNEL_EMAIL else None

@@ -1,0 +1,15 @@
+"""The servicer of messaging: each method reads its request, calls one use case, answers."""
+
+from __future__ import annotations
+
+from services.messaging.rpc.consents import ConsentsServicer
+from services.messaging.rpc.inbound import InboundServicer
+from services.messaging.rpc.journal import JournalServicer
+
+
+class MessagingServicer(
+    ConsentsServicer,
+    InboundServicer,
+    JournalServicer,
+):
+    """`loyalty.messaging.v1.MessagingService`, put together from its parts."""
