@@ -92,7 +92,7 @@ async def test_a_take_that_stands_twice_in_a_batch_is_one_reward(counter: Counte
     definition = await counter.define(COST)
     request = counter.taking(definition.id, key="tap")
     outcomes = await take_all(counter, [request, counter.taking(definition.id), request])
-    assert [told(outcome) for outcome in outcomes][1:] in ([90, "still_settling"], [80] * 2)
+    assert [told(outcome) for outcome in outcomes][1:] in ([80, "still_settling"], [80, 90])
     again = await counter.stub.TakeReward(request)
     assert again.reward.id == outcomes[0].taken.reward.id
     assert await counter.states() == ["issued", "issued"]
@@ -124,8 +124,10 @@ async def test_while_points_is_away_a_batch_waits_and_then_comes_true(counter: C
     assert await counter.states() == ["pending"] * 4
     assert await counter.count("settlement") == 4
     await counter.ledger.start()
-    await counter.settle()
-    assert await counter.states() == ["issued"] * 4
+    async with asyncio.timeout(20):
+        # The line to points may need some tries to stand again.
+        while await counter.states() != ["issued"] * 4:
+            await counter.settle()
     await counter.check(given=100)
 
 
@@ -178,7 +180,7 @@ async def test_ls_38_of_many_uses_in_one_batch_exactly_one_wins(counter: Counter
         return_exceptions=True,
     )
     single = [one.code if isinstance(one, RemoteRefusal) else one for one in answers[2:]]
-    outcomes = [*answers[0], *answers[1], *single]  # type: ignore[misc]  # lists where it went well
+    outcomes = [*answers[0], *answers[1], *single]
     assert outcomes[:2] == ["not_found", "not_found"]
     won = [one for one in outcomes if not isinstance(one, str)]
     # The same keys stand in both batches: the winner's resend gets its first answer.
