@@ -229,6 +229,12 @@ SALE_REFUSALS: Final[Mapping[str, Words]] = {
         en="This reward is on another order. Take it off that one first.",
         fr="Cette récompense est sur une autre commande. Retirez-la d’abord de l’autre.",
     ),
+    "REWARD_UNDONE": Words(
+        status=409,
+        public="CONFLICT",
+        en="This reward was undone and its points given back. Take another one.",
+        fr="Cette récompense est annulée et ses points sont rendus. Prenez-en une autre.",
+    ),
     "REFUND_KIND_REQUIRED": Words(
         status=400,
         public="MISSING_REQUIRED_PARAMETER",

@@ -39,7 +39,10 @@ async def sold(till: Till, row: Row, *, basis: VisitRefundBasis) -> str:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 async def test_a_refund_takes_what_the_table_says(till: Till, row: Row) -> None:
-    """SQ-34 to SQ-42, R01 to R29, R35, R37, D1, D2; the preview says the same."""
+    """R01 to R29, R35, R37, D1, D2; the preview says the same.
+
+    SQ-34, SQ-35, SQ-36 (spending), SQ-37, SQ-38, SQ-39 (visits), SQ-40, SQ-41, SQ-42 (items).
+    """
     house = till.house
     sale_id = await sold(till, row, basis=VisitRefundBasis.REMAINING)
     balance = row.earned

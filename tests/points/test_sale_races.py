@@ -123,6 +123,19 @@ async def test_one_reward_for_many_sales_at_once(till: Till) -> None:
     assert totals == [9000] + [10000] * 7
 
 
+async def test_a_reward_that_is_undone_while_it_goes_on_a_sale(till: Till, house: House) -> None:
+    """D35: whichever comes first, its points are back and it is on no sale."""
+    await house.adjust(50)
+    for _ in range(10):
+        sale, reward = await till.post(line("a", 10000)), new_id()
+        await house.debit(50, reward_id=reward)
+        _, refused = await together(till.apply(sale.id, reward), house.give_back(reward))
+        assert refused in ([], ["reward_undone"])
+        assert (await till.sale(sale.id)).total_minor == 10000
+        assert await house.balance() == 50
+    assert await house.breaches() == {}
+
+
 async def test_many_rewards_for_one_sale_at_once(till: Till) -> None:
     """None is lost: three of five dollars on $100."""
     sale = await till.post(line("a", 10000))

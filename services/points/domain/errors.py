@@ -489,6 +489,13 @@ class RewardOnAnotherSale(Refusal):
     field = "reward_id"
 
 
+class RewardUndone(Refusal):
+    """The reward's points came back: it goes on no sale any more (D35)."""
+
+    code = "reward_undone"
+    field = "reward_id"
+
+
 class RefundKindRequired(Refusal):
     """A refund is of all, of lines or of an amount: it says which."""
 

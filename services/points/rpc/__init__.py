@@ -39,6 +39,7 @@ STATUS: RefusalTable = {
     errors.SaleOfAnother: grpc.StatusCode.FAILED_PRECONDITION,
     errors.SaleElsewhere: grpc.StatusCode.FAILED_PRECONDITION,
     errors.RewardOnAnotherSale: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.RewardUndone: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ChangeReused: grpc.StatusCode.FAILED_PRECONDITION,
     errors.TierLimit: grpc.StatusCode.FAILED_PRECONDITION,
     errors.CodesLocked: grpc.StatusCode.FAILED_PRECONDITION,

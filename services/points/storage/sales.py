@@ -5,6 +5,8 @@ A sale's row is locked after its account's, never before.
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import asyncpg
 
 from services.chassis.errors import InvariantViolated
@@ -94,6 +96,13 @@ JOIN posting ON posting.chain_id = lot_use.chain_id AND posting.id = lot_use.pos
 WHERE lot_use.chain_id = $1 AND lot_use.lot_id = ANY($2::uuid[]) AND posting.kind = 'expiry'
 """
 
+# Locks the row that is there, so that whoever puts the reward on a sale comes before or after.
+_RETIRE_REWARD = """
+INSERT INTO sale_reward (chain_id, reward_id, sale_id) VALUES ($1, $2, $3)
+ON CONFLICT (chain_id, reward_id) DO UPDATE SET sale_id = sale_reward.sale_id
+RETURNING sale_id
+"""
+
 _PUT_REWARD = """
 INSERT INTO sale_reward AS held (chain_id, reward_id, sale_id) VALUES ($1, $2, $3)
 ON CONFLICT (chain_id, reward_id) DO UPDATE SET sale_id = excluded.sale_id
@@ -101,6 +110,10 @@ WHERE EXISTS (
     SELECT FROM sale
     WHERE sale.chain_id = held.chain_id AND sale.id = held.sale_id AND sale.state = 'counted')
 """
+
+
+# Stands for a reward whose points came back: no sale has this id.
+NOWHERE = SaleId(UUID(int=0))
 
 
 async def insert_sale(conn: Connection, kept: KeptSale) -> None:
@@ -182,26 +195,40 @@ async def expired_of(conn: Connection, chain_id: ChainId, lots: list[Lot]) -> in
 
 async def put_reward(
     conn: Connection, *, chain_id: ChainId, reward_id: RewardId, sale_id: SaleId
-) -> bool:
-    """Say that a reward is on a sale; False where it is on another open one. Repeatable.
+) -> SaleId:
+    """Say that a reward is on a sale; answers which one it is on, `NOWHERE` for good. Repeatable.
 
     A counted one does not hold it: rewards has given it back to its member since (LS-75).
-    Who puts it on another sale at this moment is waited for.
+    Who puts it on another sale, or undoes it, at this moment is waited for.
     """
     await conn.execute(_PUT_REWARD, chain_id, reward_id, sale_id)
-    return await sale_of_reward(conn, chain_id=chain_id, reward_id=reward_id) == sale_id
-
-
-async def sale_of_reward(
-    conn: Connection, *, chain_id: ChainId, reward_id: RewardId
-) -> SaleId | None:
-    """The sale that a reward is on, if it is on any."""
     found = await conn.fetchval(
         "SELECT sale_id FROM sale_reward WHERE chain_id = $1 AND reward_id = $2",
         chain_id,
         reward_id,
     )
-    return SaleId(found) if found else None
+    return SaleId(found)
+
+
+async def retire_reward(
+    conn: Connection, *, chain_id: ChainId, reward_id: RewardId
+) -> SaleId | None:
+    """Keep a reward off every sale for good, from the end of this transaction on. Repeatable.
+
+    Answers the sale that it is on, which `leave_for_good` takes it off.
+    """
+    found = await conn.fetchval(_RETIRE_REWARD, chain_id, reward_id, NOWHERE)
+    return None if found == NOWHERE else SaleId(found)
+
+
+async def leave_for_good(conn: Connection, *, chain_id: ChainId, reward_id: RewardId) -> None:
+    """A reward that is retired is on its sale no more."""
+    await conn.execute(
+        "UPDATE sale_reward SET sale_id = $3 WHERE chain_id = $1 AND reward_id = $2",
+        chain_id,
+        reward_id,
+        NOWHERE,
+    )
 
 
 async def drop_rewards(

@@ -148,10 +148,13 @@ async def _return(deps: Deps, conn: Connection, wanted: Return) -> tuple[Entry, 
     earlier = await _entry_of(conn, wanted.chain_id, key)
     if earlier is not None:
         return earlier, False
-    if not wanted.on_no_sale:
-        await sales.take_reward_off(
-            deps, conn, chain_id=wanted.chain_id, reward_id=wanted.reward_id
-        )
+    await sales.take_reward_off(
+        deps,
+        conn,
+        chain_id=wanted.chain_id,
+        reward_id=wanted.reward_id,
+        on_no_sale=wanted.on_no_sale,
+    )
     account, _ = await overdue.post_overdue(deps, conn, account)
     used = await ledger_rows.used_lots(conn, wanted.chain_id, undone.posting.id)
     fact = fact_of(deps, wanted, key)

@@ -15,6 +15,7 @@ from services.points.domain.errors import (
     CurrencyForeign,
     NumberOutOfRange,
     RewardOnAnotherSale,
+    RewardUndone,
     SaleUnknown,
     SalonInactive,
     SalonUnknown,
@@ -197,7 +198,7 @@ async def apply_reward(
     """Put a reward that was taken before on an open sale (SQ-19, SQ-20). Repeatable by its id.
 
     Locks the sale. A sale of nobody becomes the member's. Refuses with SaleUnknown, SaleCounted,
-    SaleOfAnother, RewardOnAnotherSale, or CurrencyForeign.
+    SaleOfAnother, RewardOnAnotherSale, RewardUndone, or CurrencyForeign.
     """
 
     async def work(conn: Connection) -> SaleView:
@@ -253,23 +254,32 @@ async def put_reward_on(
     after = kept_sales.with_reward(kept, named, member_id=member_id, now=deps.clock.now(chain_id))
     if after == kept:
         return
-    if not await sale_rows.put_reward(
+    found = await sale_rows.put_reward(
         conn, chain_id=chain_id, reward_id=reward_id, sale_id=sale_id
-    ):
-        raise RewardOnAnotherSale
+    )
+    if found != sale_id:
+        raise RewardUndone if found == sale_rows.NOWHERE else RewardOnAnotherSale
     await sale_rows.update_sale(conn, after, was=SaleState.OPEN)
 
 
 async def take_reward_off(
-    deps: Deps, conn: Connection, *, chain_id: ChainId, reward_id: RewardId
+    deps: Deps, conn: Connection, *, chain_id: ChainId, reward_id: RewardId, on_no_sale: bool
 ) -> None:
-    """Take a reward off whatever open sale it is on, in the caller's transaction.
+    """Take a reward that is undone off whatever open sale it is on, and keep it off all others.
 
-    Locks that sale. Refuses with SaleCounted where it was counted with the reward.
+    In the caller's transaction; locks that sale. Refuses with SaleCounted where it was counted
+    with the reward, unless rewards knows that it is `on_no_sale` any more (LS-75).
     """
-    sale_id = await sale_rows.sale_of_reward(conn, chain_id=chain_id, reward_id=reward_id)
-    if sale_id is not None:
-        await _take_off(deps, conn, await _locked(conn, chain_id, sale_id), reward_id)
+    sale_id = await sale_rows.retire_reward(conn, chain_id=chain_id, reward_id=reward_id)
+    if sale_id is None:
+        return
+    kept = await _locked(conn, chain_id, sale_id)
+    await sale_rows.leave_for_good(conn, chain_id=chain_id, reward_id=reward_id)
+    if on_no_sale and kept.state is SaleState.COUNTED:
+        return
+    after = kept_sales.without_reward(kept, reward_id, now=deps.clock.now(chain_id))
+    if after != kept:
+        await sale_rows.update_sale(conn, after, was=SaleState.OPEN)
 
 
 async def _take_off(deps: Deps, conn: Connection, kept: KeptSale, reward_id: RewardId) -> None:
