@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.chains import Chain, balance, earn, enrol, fresh_key, open_chain
 from tests.sdk.door import Door, Fate, every_first_is_cut, one_in_five_is_busy
 from tests.sdk.story import BALANCE, EVENTS, Day, live
-from tests.sdk.till import AsyncTill, StubbornTill, SyncTill, Till
+from tests.sdk.till import AsyncTill, NotingTill, StubbornTill, SyncTill, Till, calls_of
 from tests.stack import Stack
 
 pytestmark = [
@@ -80,7 +80,12 @@ def assert_the_same_each_time(door: Door) -> None:
 
 async def test_every_call_of_the_sdk_is_answered(kind: Kind, chain: Chain) -> None:
     """SQ-17, SQ-18, SQ-20, SQ-53: sold, previewed, earned, taken, used, as Square's clients do."""
-    await assert_nothing_twice(chain, await live(kind(chain.base_url, chain.api_key), chain))
+    straight = kind(chain.base_url, chain.api_key)
+    till = NotingTill(straight)
+    await assert_nothing_twice(chain, await live(till, chain))
+
+    # Not one of `client.loyalty` is left out, also of those that a later SDK brings.
+    assert calls_of(straight.square.loyalty, "loyalty") <= till.made
 
 
 @pytest.mark.parametrize("losing", ["one-answer-in-five", "every-first-answer"])

@@ -96,6 +96,37 @@ async def _again(call: Callable[[], Awaitable[Any]]) -> Any:
     raise AssertionError(f"no answer in {REPEATS_MAX} attempts")
 
 
+class NotingTill:
+    """A till that writes down which calls it made."""
+
+    def __init__(self, till: Till) -> None:
+        self.till = till
+        self.made: set[str] = set()
+
+    async def __call__(self, name: str, **said: Any) -> Any:
+        """One call."""
+        self.made.add(name)
+        return await self.till(name, **said)
+
+    async def every(self, name: str, **said: Any) -> list[Any]:
+        """All items of a list."""
+        self.made.add(name)
+        return await self.till.every(name, **said)
+
+
+def calls_of(client: Any, name: str) -> set[str]:
+    """Every call that the SDK has under a name, such as `loyalty`, and below."""
+    found: set[str] = set()
+    for part, member in vars(type(client)).items():
+        if part.startswith("_") or part == "with_raw_response":
+            continue
+        if isinstance(member, property):
+            found |= calls_of(getattr(client, part), f"{name}.{part}")
+        else:
+            found.add(f"{name}.{part}")
+    return found
+
+
 def _find(square: Any, name: str) -> Any:
     return reduce(getattr, name.split("."), square)
 
