@@ -247,3 +247,26 @@ async def test_the_short_way_is_taken_and_keeps_its_metric_and_its_limit(
     remaining = [int(answer.headers["ratelimit-remaining"]) for answer in (earned, seen)]
     assert remaining[1] < remaining[0] or earned.headers["ratelimit-reset"] == "1"
     assert earned.headers["content-security-policy"]
+
+
+async def test_an_order_is_counted_alike_by_both_ways(
+    doors: Doors, alices: Chain, client: httpx.AsyncClient
+) -> None:
+    """N2: whichever way comes second tells the first events, whatever its key."""
+    account = await enrol(alices, client)
+    headers = {"authorization": f"Bearer {alices.api_key}"}
+    for first, second in (doors, doors[::-1]):
+        order = await post(client, alices, sold("coupe", 4200))
+        told = []
+        for door in (first, second):
+            body = {
+                "idempotency_key": str(uuid4()),
+                "accumulate_points": {"order_id": order["id"]},
+                "location_id": alices.salon_id,
+            }
+            path = f"/v2/loyalty/accounts/{account}/accumulate"
+            told.append(_told(await door.post(path, json=body, headers=headers)))
+
+        assert told[0] == told[1]
+        assert told[0][0] == 200
+        assert json.loads(told[0][1])["events"][0]["accumulate_points"]["order_id"] == order["id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -52,6 +53,12 @@ async def ids(chain: Chain) -> dict[str, str]:
         return await upsert(
             client, category("Produits"), item("Coupe"), item("Shampoing", "#Produits")
         )
+
+
+async def status_of(client: httpx.AsyncClient, reward_id: str) -> str:
+    """The state of a reward."""
+    answer = await client.get(f"/v2/loyalty/rewards/{reward_id}")
+    return str(answer.json()["reward"]["status"])
 
 
 async def test_a_full_refund_takes_all_points_back(chain: Chain, client: httpx.AsyncClient) -> None:
@@ -191,9 +198,24 @@ async def test_a_reward_comes_back_with_the_sale_it_was_used_on(stack: Stack) ->
             f"/v2/loyalty/rewards/{reward['id']}/apply", json={"order_id": order}
         )
         await count(client, chain, account, order)
+        async with asyncio.timeout(20):
+            while await status_of(client, reward["id"]) != "REDEEMED":
+                await asyncio.sleep(0.05)
         preview = await try_to_refund(client, order, dry_run=True)
         told = await refund(client, order)
 
+        async with asyncio.timeout(20):
+            while await status_of(client, reward["id"]) != "ISSUED":
+                await asyncio.sleep(0.05)
+        query = {"filter": {"order_filter": {"order_id": order}}}
+        found = await client.post("/v2/loyalty/events/search", json={"query": query})
+
+        assert {event["type"] for event in found.json()["events"]} == {
+            "ACCUMULATE_POINTS",
+            "REDEEM_REWARD",
+            "REFUND_POINTS",
+            "RESTORE_REWARD",
+        }
         assert applied.json()["order"]["total_money"] == cad(9000)
         assert told["points"] == -90
         assert told["returned_reward_ids"] == [reward["id"]]

@@ -159,6 +159,13 @@ async def test_a_counted_sale_uses_its_rewards_for_good(
         await client.delete(f"/v2/loyalty/rewards/{reward['id']}"),
     ]
 
+    query = {"filter": {"order_filter": {"order_id": order}}}
+    found = await client.post("/v2/loyalty/events/search", json={"query": query})
+
+    types = {event["type"]: event for event in found.json()["events"]}
+    assert set(types) == {"ACCUMULATE_POINTS", "REDEEM_REWARD"}
+    assert types["REDEEM_REWARD"]["redeem_reward"]["reward_id"] == reward["id"]
+    assert types["REDEEM_REWARD"]["location_id"] == chain.salon_id
     assert now["location_id"] == chain.salon_id
     assert [answer.status_code for answer in late] == [409] * 4
     assert await balance(client, account) == 140

@@ -46,6 +46,16 @@ async def sale_of(caller: Caller, order_id: str, *, field: str = "") -> points_p
     return answer.sale
 
 
+async def sale_or_none(caller: Caller, order_id: str) -> points_pb2.Sale | None:
+    """A sale, or None where `sale_of` finds none."""
+    try:
+        return await sale_of(caller, order_id)
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+
+
 async def visible_sale_id(caller: Caller, order_id: str, *, field: str) -> str:
     """A sale's id as it may be passed on: that there is one is left to points to say.
 

@@ -12,11 +12,11 @@ from pydantic import Field
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from services.gateway.errors import ApiError, Json, api_fields
+from services.gateway.errors import Json, api_fields
 from services.gateway.pos import order_reading
 from services.gateway.pos.caller import Caller, OrderReader, OrderWriter
 from services.gateway.pos.fields import Id, Key, Part
-from services.gateway.pos.found import sale_of
+from services.gateway.pos.found import sale_of, sale_or_none
 from services.gateway.pos.order_bodies import NewOrder
 from services.gateway.pos.order_shapes import OrderShape, order_shape, reward_ids
 
@@ -76,19 +76,10 @@ async def retrieve_orders(caller: OrderReader, body: RetrieveOrders) -> Response
     orders: list[OrderShape] = []
     for start in range(0, ORDERS_MAX, AT_ONCE):
         asked = order_ids[start : start + AT_ONCE]
-        found = await asyncio.gather(*(_sale_or_none(caller, order_id) for order_id in asked))
+        found = await asyncio.gather(*(sale_or_none(caller, order_id) for order_id in asked))
         sales = [sale for sale in found if sale and salon_id in {"", sale.salon_id}]
         orders += await asyncio.gather(*(shaped(caller, sale) for sale in sales))
     return Json({"orders": orders})
-
-
-async def _sale_or_none(caller: Caller, order_id: str) -> points_pb2.Sale | None:
-    try:
-        return await sale_of(caller, order_id)
-    except ApiError as error:
-        if error.status == 404:
-            return None
-        raise
 
 
 @router.get("/{order_id}", response_model=OrderAnswer, operation_id="RetrieveOrder")
