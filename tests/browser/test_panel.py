@@ -169,8 +169,8 @@ async def test_points_are_given_and_taken_by_hand(panel: Page, salon: Salon) -> 
         field = panel.get_by_label("Nombre de points")
         await expect(field).to_have_attribute("aria-invalid", "true")
         await expect(panel.locator(".tile__number").first).to_have_text("2")
-    history = panel.get_by_role("region", name="Historique")
-    await expect(history.get_by_text("Ajustement au salon")).to_have_count(2)
+    feed = panel.get_by_role("region", name="Flux d'activité")
+    await expect(feed.get_by_text("Ajustement au salon")).to_have_count(2)
     assert await salon.balance_of(phone) == 2
 
 

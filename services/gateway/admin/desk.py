@@ -46,10 +46,15 @@ DONE: Final[Mapping[str, str]] = {
     "earned": N_("Le compte indique maintenant le nouveau nombre de points."),
     "restored": N_("La récompense est remise à gagné. Le client peut l'utiliser de nouveau."),
     "voided": N_("La récompense est annulée."),
+    "refunded": N_("Le remboursement est fait."),
+    "changed_before": N_("Ce remboursement était déjà fait: rien n'a changé."),
+    "stopped": N_("La promotion est arrêtée. Les points déjà donnés restent."),
     "rotated": N_("La tablette a un nouveau lien; l'ancien ne fonctionne plus."),
     "revoked": N_("L'accès est retiré."),
     "password": N_("Le mot de passe est changé; les autres sessions sont fermées."),
 }
+
+REFUNDERS: Final = (Staff.ROLE_OWNER, Staff.ROLE_MANAGER, Staff.ROLE_CASHIER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,11 @@ class Desk:
         """Whether she may change programs, rewards, offers and the look."""
         return self.principal.role in {Staff.ROLE_OWNER, Staff.ROLE_MANAGER}
 
+    @property
+    def refunds(self) -> bool:
+        """Whether she may take back the points of a sale: whoever serves members (N5)."""
+        return self.principal.role in REFUNDERS
+
     async def salons(self) -> list[Salon]:
         """The chain's salons, oldest first."""
         return await self.deps.salons.of(self.chain_id)
@@ -94,6 +104,7 @@ class Desk:
             chain=self.chain,
             staff=self.principal,
             manages=self.manages,
+            refunds=self.refunds,
             owns=self.principal.role == Staff.ROLE_OWNER,
             zone=self.zone,
             menu=MENU,
@@ -116,6 +127,15 @@ class Desk:
     def say(self, words: str, **params: object) -> str:
         """French words in her language."""
         return i18n.translate(self.language, words, **params)
+
+    def count(self, one: str, many: str, number: int) -> str:
+        """Same for words with a number."""
+        return i18n.translate_count(self.language, one, many, number)
+
+    def number(self, value: int) -> str:
+        """A whole number as she writes it, with a true minus sign."""
+        sign = "−" if value < 0 else ""
+        return sign + i18n.format_number(abs(value), self.language)
 
 
 def _desk_of(*roles: Staff.Role.ValueType) -> object:
@@ -140,7 +160,8 @@ def _desk_of(*roles: Staff.Role.ValueType) -> object:
     return Depends(desk)
 
 
-# Anybody of the staff; those who manage programs; the owner alone.
+# Anybody of the staff; those who refund; those who manage programs; the owner alone.
 DeskDep = Annotated[Desk, _desk_of()]
+RefunderDesk = Annotated[Desk, _desk_of(*REFUNDERS)]
 ManagerDesk = Annotated[Desk, _desk_of(Staff.ROLE_OWNER, Staff.ROLE_MANAGER)]
 OwnerDesk = Annotated[Desk, _desk_of(Staff.ROLE_OWNER)]

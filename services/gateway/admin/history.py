@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
-from loyalty.enrollment.v1.enrollment_pb2 import Salon
-from loyalty.points.v1 import points_pb2
-from loyalty.rewards.v1 import rewards_pb2
+from loyalty.enrollment.v1.enrollment_pb2 import ListStaffRequest, Salon
 from loyalty.types.v1 import types_pb2
 from loyalty.types.v1.types_pb2 import Actor
 
 from services.gateway.admin.desk import Desk
+from services.gateway.feed import EARNED_BY, REASONS, Item, What
+from services.gateway.web import i18n
 from services.gateway.web.i18n import N_
-
-# LS-72, D17: the first is preselected.
-REASONS: Final[Mapping[points_pb2.AdjustmentReason.ValueType, str]] = {
-    points_pb2.ADJUSTMENT_REASON_SALON: N_("Ajustement au salon"),
-    points_pb2.ADJUSTMENT_REASON_PHONE_FORGOTTEN: N_("Téléphone oublié"),
-    points_pb2.ADJUSTMENT_REASON_ERROR: N_("Erreur"),
-    points_pb2.ADJUSTMENT_REASON_GOODWILL: N_("Geste commercial"),
-    points_pb2.ADJUSTMENT_REASON_SOCIAL: N_("Réseaux sociaux"),
-    points_pb2.ADJUSTMENT_REASON_OTHER: N_("Autre raison"),
-}
-
-_EARNED_BY: Final[Mapping[int, str]] = {
-    points_pb2.EARN_SOURCE_SCAN: N_("Code QR scanné"),
-    points_pb2.EARN_SOURCE_MULTI_POINT_SCAN: N_("Multi-points et code QR"),
-    points_pb2.EARN_SOURCE_MANUAL_CODE: N_("Code numérique"),
-    points_pb2.EARN_SOURCE_TABLET: N_("Tablette"),
-    points_pb2.EARN_SOURCE_TILL: N_("Caisse"),
-}
-
-_KINDS: Final[Mapping[int, str]] = {
-    points_pb2.ENTRY_KIND_EARN: N_("Points gagnés"),
-    points_pb2.ENTRY_KIND_ADJUSTMENT: N_("Points manuellement ajoutés/retirés"),
-    points_pb2.ENTRY_KIND_REWARD: N_("Récompense prise"),
-    points_pb2.ENTRY_KIND_REWARD_RETURN: N_("Points rendus"),
-}
-
-_EVENTS: Final[Mapping[int, str]] = {
-    rewards_pb2.REWARD_EVENT_KIND_TAKEN: N_("Récompense prise"),
-    rewards_pb2.REWARD_EVENT_KIND_USED: N_("Récompense échangée"),
-    rewards_pb2.REWARD_EVENT_KIND_RESTORED: N_("Récompense remise à gagné"),
-    rewards_pb2.REWARD_EVENT_KIND_VOIDED: N_("Récompense annulée"),
-    rewards_pb2.REWARD_EVENT_KIND_EXPIRED: N_("Récompense expirée"),
-}
 
 # D24, LS-40 to LS-45: by which way a member came.
 SOURCES: Final[Mapping[int, str]] = {
@@ -66,6 +34,23 @@ SOURCES: Final[Mapping[int, str]] = {
     types_pb2.ENROLLMENT_SOURCE_EARN_QR: N_("Code QR pour gagner des points"),
 }
 
+_WHAT: Final[Mapping[What, str]] = {
+    What.ENROLLED: N_("Inscription"),
+    What.EARNED: N_("Points gagnés"),
+    What.EXCHANGED: N_("Points gagnés par un échange"),
+    What.PROMOTION: N_("Points d'une promotion"),
+    What.ADJUSTED: N_("Points manuellement ajoutés/retirés"),
+    What.TAKEN: N_("Récompense prise"),
+    What.COUPON: N_("Coupon pris"),
+    What.RETURNED: N_("Récompense annulée, points rendus"),
+    What.REFUNDED: N_("Remboursement ou échange"),
+    What.EXPIRED: N_("Points expirés"),
+    What.USED: N_("Récompense échangée"),
+    What.RESTORED: N_("Récompense remise à gagné"),
+    What.VOIDED: N_("Récompense annulée"),
+    What.REWARD_EXPIRED: N_("Récompense expirée"),
+}
+
 _ACTORS: Final[Mapping[int, str]] = {
     Actor.KIND_MEMBER: N_("le client"),
     Actor.KIND_STAFF: N_("le personnel"),
@@ -78,21 +63,77 @@ _ACTORS: Final[Mapping[int, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing that happened."""
+    """One thing that happened, as staff read it."""
 
     at: datetime
     what: str
-    detail: str
+    # "12 points, Plateau"
+    worth: str
+    # How, why, and by whom.
+    details: Sequence[str]
     points: int
     # Only of an entry of the ledger.
     balance_after: int | None
-    salon: str
-    who: str
+    sale_id: str
+    member_id: str
 
 
 def names_of(salons: Iterable[Salon]) -> dict[str, str]:
     """Salon names by id."""
     return {salon.id: salon.name for salon in salons}
+
+
+async def staff_names(desk: Desk) -> dict[str, str]:
+    """Who is who on the staff, by id."""
+    answer = await desk.deps.clients.enrollment.ListStaff(ListStaffRequest(chain_id=desk.chain_id))
+    return {person.id: person.name or person.email for person in answer.staff}
+
+
+async def lines_of(desk: Desk, items: Iterable[Item]) -> list[Line]:
+    """Items of a feed in words."""
+    salons, staff = await asyncio.gather(desk.salons(), staff_names(desk))
+    return [_line(desk, item, names_of(salons), staff) for item in items]
+
+
+def _line(desk: Desk, item: Item, salons: Mapping[str, str], staff: Mapping[str, str]) -> Line:
+    worth = [item.reward_name, worth_of(item, desk.language), salons.get(item.salon_id, "")]
+    how = SOURCES.get(item.enrolled_by) or EARNED_BY.get(item.earned_by, "")
+    why = reason_words(item.reason)
+    # Where the way is told, who else stood there is no news; a name is.
+    who = staff.get(item.actor.id, "") if how else who_did(desk, item.actor, staff)
+    details = [desk.say(how) if how else "", desk.say(why) if why else "", item.note, who]
+    return Line(
+        at=item.instant,
+        what=desk.say(_WHAT[item.what]),
+        worth=", ".join(part for part in worth if part),
+        details=[part for part in details if part],
+        points=item.points,
+        balance_after=item.balance_after,
+        sale_id=item.sale_id,
+        member_id=item.member_id,
+    )
+
+
+def worth_of(item: Item, language: str) -> str:
+    """How many: "12 points", or "30 + 7 bonus" where a tier added some (SQ-03, SQ-05)."""
+    if item.tier_bonus:
+        return i18n.translate(
+            language,
+            "%(base)s + %(bonus)s bonus",
+            base=i18n.format_number(item.points - item.tier_bonus, language),
+            bonus=i18n.format_number(item.tier_bonus, language),
+        )
+    if not item.points:
+        return ""
+    sign = "−" if item.points < 0 else ""
+    return sign + i18n.translate_count(
+        language, "%(num)s point", "%(num)s points", abs(item.points)
+    )
+
+
+def reason_words(reason: int) -> str:
+    """The words of a reason; none for what was not adjusted by hand."""
+    return next((words for value, words in REASONS.items() if value == reason), "")
 
 
 def who_did(desk: Desk, actor: Actor, staff: Mapping[str, str]) -> str:
@@ -101,44 +142,3 @@ def who_did(desk: Desk, actor: Actor, staff: Mapping[str, str]) -> str:
         return staff[actor.id]
     words = _ACTORS.get(actor.kind, "")
     return desk.say(words) if words else ""
-
-
-def entry_line(
-    desk: Desk,
-    entry: points_pb2.Entry,
-    salons: Iterable[Salon],
-    staff: Mapping[str, str] | None = None,
-) -> Line:
-    """An entry of the ledger in words."""
-    if entry.kind == points_pb2.ENTRY_KIND_ADJUSTMENT:
-        said = [desk.say(REASONS.get(entry.reason, "")) if entry.reason else "", entry.note]
-    else:
-        how = _EARNED_BY.get(entry.source, "")
-        said = [desk.say(how) if how else ""]
-    return Line(
-        at=entry.occurred_at.ToDatetime(UTC),
-        what=desk.say(_KINDS.get(entry.kind, "")) if entry.kind else "",
-        detail=" · ".join(words for words in said if words),
-        points=entry.points,
-        balance_after=entry.balance_after,
-        salon=names_of(salons).get(entry.salon_id, ""),
-        who=who_did(desk, entry.actor, staff or {}),
-    )
-
-
-def event_line(
-    desk: Desk,
-    event: rewards_pb2.RewardEvent,
-    salons: Iterable[Salon],
-    staff: Mapping[str, str] | None = None,
-) -> Line:
-    """A reward's event in words."""
-    return Line(
-        at=event.occurred_at.ToDatetime(UTC),
-        what=desk.say(_EVENTS.get(event.kind, "")) if event.kind else "",
-        detail=event.reward_name,
-        points=event.points,
-        balance_after=None,
-        salon=names_of(salons).get(event.salon_id, ""),
-        who=who_did(desk, event.actor, staff or {}),
-    )

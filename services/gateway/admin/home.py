@@ -12,7 +12,8 @@ from loyalty.points.v1.points_pb2 import ListEntriesRequest, ListProgramsRequest
 from loyalty.rewards.v1.rewards_pb2 import ListRewardDefinitionsRequest
 
 from services.gateway.admin.desk import DeskDep
-from services.gateway.admin.history import entry_line
+from services.gateway.admin.history import lines_of
+from services.gateway.feed import items_of
 
 router = APIRouter()
 
@@ -29,14 +30,14 @@ async def home_with_slash() -> RedirectResponse:
 async def home(desk: DeskDep) -> Response:
     """Members, the newest points, and the steps that a new salon has still to take."""
     clients, chain_id = desk.deps.clients, desk.chain_id
-    members, programs, definitions, offers, entries, salons = await asyncio.gather(
+    members, programs, definitions, offers, entries = await asyncio.gather(
         clients.enrollment.SearchMembers(SearchMembersRequest(chain_id=chain_id, limit=1)),
         clients.points.ListPrograms(ListProgramsRequest(chain_id=chain_id)),
         clients.rewards.ListRewardDefinitions(ListRewardDefinitionsRequest(chain_id=chain_id)),
         clients.offers.ListOffers(ListOffersRequest(chain_id=chain_id, visible_only=True)),
         clients.points.ListEntries(ListEntriesRequest(chain_id=chain_id, limit=NEWEST_ENTRIES)),
-        desk.salons(),
     )
+    items = await items_of(clients, chain_id, entries.entries)
     return desk.show(
         "home.html",
         here="home",
@@ -44,5 +45,5 @@ async def home(desk: DeskDep) -> Response:
         programs=programs.programs,
         definitions=definitions.definitions,
         offers=offers.offers,
-        entries=[entry_line(desk, entry, salons) for entry in entries.entries],
+        lines=await lines_of(desk, items),
     )

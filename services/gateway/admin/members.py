@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Response
 from loyalty.enrollment.v1.enrollment_pb2 import (
     EnrollMemberRequest,
     GetMemberRequest,
-    ListStaffRequest,
     Member,
     SearchMembersRequest,
     UpdateMemberRequest,
@@ -18,20 +17,22 @@ from loyalty.enrollment.v1.enrollment_pb2 import (
 from loyalty.messaging.v1.messaging_pb2 import GetConsentsRequest
 from loyalty.points.v1.points_pb2 import (
     Account,
-    AdjustmentReason,
-    AdjustPointsRequest,
-    ListEntriesRequest,
+    ExpiringPoints,
+    GetLedgerRequest,
     ListProgramsRequest,
     OpenAccountRequest,
     Program,
     SearchAccountsRequest,
 )
-from loyalty.rewards.v1.rewards_pb2 import ListRewardEventsRequest
 from loyalty.types.v1 import types_pb2
 
 from services.chassis.errors import RemoteRefusal
+from services.gateway import feed
 from services.gateway.admin.desk import Desk, DeskDep
-from services.gateway.admin.history import REASONS, SOURCES, Line, entry_line, event_line
+from services.gateway.admin.history import SOURCES, lines_of
+from services.gateway.feed import REASONS
+from services.gateway.ladder import Rung, rung_of
+from services.gateway.pos.ledger import sentence
 from services.gateway.web.forms import (
     NO_PROBLEMS,
     Fields,
@@ -45,9 +46,7 @@ from services.gateway.web.forms import (
 router = APIRouter()
 
 PAGE_SIZE = 50
-HISTORY_LINES = 50
 SEARCH_LENGTH_MAX = 100
-_SIGNED_NUMBER = re.compile(r"[+\-−]?[0-9]{1,9}")
 _SORTS = {
     "name": SearchMembersRequest.SORT_NAME,
     "newest": SearchMembersRequest.SORT_NEWEST,
@@ -154,17 +153,35 @@ async def enrol(desk: DeskDep) -> Response:
     return desk.go(f"members/{answer.member.id}", done="created" if answer.created else "known")
 
 
+def member_name(desk: Desk, member: Member) -> str:
+    """How a page calls her."""
+    name = f"{member.given_name} {member.family_name}".strip()
+    return name or desk.say("Sans nom")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """One program with the member's account in it."""
 
     program: Program
     account: Account | None
+    # Where she stands on the program's ladder (SQ-05).
+    rung: Rung | None
 
     @property
     def balance(self) -> int:
         """Points on this card."""
         return self.account.balance if self.account else 0
+
+    @property
+    def expiring(self) -> Sequence[ExpiringPoints]:
+        """What will end, soonest first (SQ-68)."""
+        return self.account.expiring if self.account else ()
+
+    @property
+    def expiring_total(self) -> int:
+        """All points that have an end."""
+        return sum(part.points for part in self.expiring)
 
 
 async def cards_of(desk: Desk, member_id: str) -> list[Card]:
@@ -177,7 +194,14 @@ async def cards_of(desk: Desk, member_id: str) -> list[Card]:
         ),
     )
     held = {account.program_id: account for account in accounts.accounts}
-    return [Card(program=item, account=held.get(item.id)) for item in programs.programs]
+    return [
+        Card(
+            program=program,
+            account=held.get(program.id),
+            rung=rung_of(held.get(program.id), language=desk.language, zone=desk.zone),
+        )
+        for program in programs.programs
+    ]
 
 
 async def member_of(desk: Desk, member_id: str) -> Member:
@@ -186,60 +210,45 @@ async def member_of(desk: Desk, member_id: str) -> Member:
     return (await desk.deps.clients.enrollment.GetMember(request)).member
 
 
-async def staff_names(desk: Desk) -> dict[str, str]:
-    """Who is who on the staff, by id."""
-    answer = await desk.deps.clients.enrollment.ListStaff(ListStaffRequest(chain_id=desk.chain_id))
-    return {person.id: person.name or person.email for person in answer.staff}
+async def _sum_of(desk: Desk, card: Card) -> str:
+    """The sum that proves her balance: "solde 57 = 120 gagnés − 50 échangés − 13 expirés" (N3)."""
+    if card.account is None:
+        return ""
+    request = GetLedgerRequest(chain_id=desk.chain_id, account_id=card.account.id, limit=1)
+    return sentence(await desk.deps.clients.points.GetLedger(request), desk.language)
 
 
-async def _history(desk: Desk, member_id: str) -> list[Line]:
-    clients = desk.deps.clients
-    entries, events, salons, staff = await asyncio.gather(
-        clients.points.ListEntries(
-            ListEntriesRequest(chain_id=desk.chain_id, member_ids=[member_id], limit=HISTORY_LINES)
-        ),
-        clients.rewards.ListRewardEvents(
-            ListRewardEventsRequest(
-                chain_id=desk.chain_id, member_ids=[member_id], limit=HISTORY_LINES
-            )
-        ),
-        desk.salons(),
-        staff_names(desk),
-    )
-    lines = [entry_line(desk, entry, salons, staff) for entry in entries.entries]
-    # A reward's take and its return stand in the ledger already.
-    in_ledger = {entry.reward_id for entry in entries.entries if entry.reward_id}
-    lines += [
-        event_line(desk, event, salons, staff)
-        for event in events.events
-        if not (event.points and event.reward_id in in_ledger)
-    ]
-    return sorted(lines, key=lambda line: line.at, reverse=True)[:HISTORY_LINES]
-
-
-async def _member_page(
+async def show_member(
     desk: Desk,
     member_id: str,
     *,
     fields: Fields | None = None,
     problems: Problems = NO_PROBLEMS,
 ) -> Response:
+    """Her page, with a form that was refused as it was sent."""
     member = await member_of(desk, member_id)
-    cards, history, consents = await asyncio.gather(
+    clients = desk.deps.clients
+    mark = feed.read_mark(desk.request.query_params.get("before", ""))
+    cards, page, consents = await asyncio.gather(
         cards_of(desk, member.id),
-        _history(desk, member.id),
-        desk.deps.clients.messaging.GetConsents(
+        feed.page_of(clients, member, mark),
+        clients.messaging.GetConsents(
             GetConsentsRequest(chain_id=desk.chain_id, member_id=member.id)
         ),
+    )
+    sums, history = await asyncio.gather(
+        asyncio.gather(*(_sum_of(desk, card) for card in cards)), lines_of(desk, page.items)
     )
     return desk.show(
         "member.html",
         here="members",
         problems=problems,
         member=member,
-        cards=cards,
+        cards=list(zip(cards, sums, strict=True)),
         came_by=desk.say(SOURCES[member.source]) if member.source in SOURCES else "",
         history=history,
+        older=page.older,
+        is_newest=mark is None,
         consents=consents.consents,
         reasons=[(value, desk.say(words)) for value, words in REASONS.items()],
         fields=fields or Fields(),
@@ -250,57 +259,8 @@ async def _member_page(
 
 @router.get("/admin/members/{member_id}")
 async def member_page(desk: DeskDep, member_id: str) -> Response:
-    """One member: her cards, "Faire gagner des points", what happened."""
-    return await _member_page(desk, member_id)
-
-
-def signed_points(text: str) -> int | None:
-    """A number as typed, with "-" before it to take points away (LS-73); None when it is none."""
-    if not _SIGNED_NUMBER.fullmatch(text):
-        return None
-    return int(text.replace("−", "-"))
-
-
-@router.post("/admin/members/{member_id}/points")
-async def give_points(desk: DeskDep, member_id: str) -> Response:
-    """ "Faire gagner des points": program, number, reason; no code is asked here (LS-72)."""
-    fields = await read_fields(desk.request)
-    points = signed_points(fields.text("points"))
-    if not points:
-        words = desk.say("Entrez un nombre entier, par exemple 2, ou -1 pour retirer un point.")
-        problems = Problems(fields={"points": words})
-        return await _member_page(desk, member_id, fields=fields, problems=problems)
-    member = await member_of(desk, member_id)
-    clients = desk.deps.clients
-    try:
-        opened = await clients.points.OpenAccount(
-            OpenAccountRequest(
-                chain_id=desk.chain_id, member_id=member.id, program_id=fields["program_id"]
-            )
-        )
-        await clients.points.AdjustPoints(
-            AdjustPointsRequest(
-                idempotency_key=fields.key,
-                chain_id=desk.chain_id,
-                account_id=opened.account.id,
-                points=points,
-                reason=_reason(fields["reason"]),
-                note=fields.text("note"),
-                actor=desk.principal.actor,
-            )
-        )
-    except RemoteRefusal as refusal:
-        shown = {"points": "points", "reason": "reason", "note": "note", "balance": "points"}
-        problems = problems_of(refusal, desk.language, shown=shown)
-        return await _member_page(desk, member_id, fields=fields, problems=problems)
-    await desk.deps.live.publish(desk.chain_id, member.id, "points")
-    return desk.go(f"members/{member.id}", done="earned", program=fields["program_id"])
-
-
-def _reason(text: str) -> AdjustmentReason.ValueType:
-    """The reason chosen; none where the form says no such one, which points refuses."""
-    found = (reason for reason in REASONS if text == str(reason))
-    return next(found, AdjustmentReason.Value("ADJUSTMENT_REASON_UNSPECIFIED"))
+    """One member: her cards, "Faire gagner des points", her "flux d'activité" (SQ-01)."""
+    return await show_member(desk, member_id)
 
 
 @router.post("/admin/members/{member_id}/profile")
@@ -325,5 +285,5 @@ async def save_profile(desk: DeskDep, member_id: str) -> Response:
             name: name for name in ("given_name", "family_name", "phone", "email", "birthday")
         } | {"note": "member_note"}
         problems = problems_of(refusal, desk.language, shown=shown)
-        return await _member_page(desk, member_id, fields=fields, problems=problems)
+        return await show_member(desk, member_id, fields=fields, problems=problems)
     return desk.go(f"members/{member_id}", done="saved")

@@ -21,6 +21,7 @@ PHONE_DIGITS_MIN = 7
 _EMAIL_SHAPE = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _PHONE_SHAPE = re.compile(r"[0-9\s().+/\u2010-\u2015\u00a0-]{1,40}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
+_AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,2}))?")
 
 
 def wants_json(request: Request) -> bool:
@@ -58,9 +59,9 @@ def new_key() -> str:
     return str(uuid4())
 
 
-async def read_fields(request: Request) -> Fields:
+async def read_fields(request: Request, *, fields_max: int = 40) -> Fields:
     """The text fields of a posted form, cut to a sensible length, without NUL characters."""
-    form = await request.form(max_files=1, max_fields=40)
+    form = await request.form(max_files=1, max_fields=fields_max)
     return Fields(
         {
             name: value[:FIELD_LENGTH_MAX].replace("\x00", "")
@@ -107,6 +108,21 @@ def whole_number(text: str, language: str, name: str) -> tuple[int, Problems]:
         return int(text), NO_PROBLEMS
     words = translate(language, "Entrez un nombre entier de 1 ou plus.")
     return 0, Problems(fields={name: words})
+
+
+def amount_minor(text: str, language: str, name: str) -> tuple[int, Problems]:
+    """An amount above zero as typed, in minor units; words beside the field when it is none."""
+    found = _AMOUNT.fullmatch(text.replace("$", "").replace("\u00a0", "").replace(" ", ""))
+    minor = int(found[1]) * 100 + int((found[2] or "0").ljust(2, "0")) if found else 0
+    if minor > 0:
+        return minor, NO_PROBLEMS
+    return 0, Problems(fields={name: translate(language, "Entrez un montant, par exemple 20.")})
+
+
+def typed_amount(minor: int, language: str) -> str:
+    """An amount as a field of a form shows it: "20" or "12,50"."""
+    whole, cents = divmod(minor, 100)
+    return f"{whole}{',' if language == 'fr' else '.'}{cents:02d}" if cents else str(whole)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ PYTHON_KEYWORDS = {
     "translate": (2,),
     "translate_count": (2, 3),
     "say": (1,),
+    "count": (1, 2),
     "N_": (1,),
     "_": (1,),
 }
