@@ -180,18 +180,14 @@ async def test_d35_points_of_an_undone_reward_go_back_into_their_lots(house: Hou
 
 
 async def test_points_of_an_expired_lot_come_back_as_a_lot_of_their_own(house: House) -> None:
-    """D35: all the points come back, and the expired lot stays as it is."""
+    """D35, D8: all its points come back; what was left of the lot has ended, and stays so."""
+    await house.update_program(rules=pb.ProgramRules(expiry_policy="P1M"))
     await house.earn(till=till(10))
-    await house.deps.pool.execute(
-        "UPDATE lot SET expires_at = $2, policy = 'P1M' WHERE chain_id = $1",
-        house.chain_id,
-        house.clock.at + timedelta(days=40),
-    )
     reward = new_id()
     await house.debit(8, reward_id=reward)
-    house.later(41 * 86400)
-    assert (await house.give_back(reward)).balance == 10
-    assert await house.lots() == [(10, 2), (8, 8)]
+    house.later(60 * 86400)
+    assert (await house.give_back(reward)).balance == 8
+    assert await house.lots() == [(10, 0), (8, 8)]
     assert await house.breaches() == {}
 
 

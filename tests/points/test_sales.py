@@ -112,19 +112,23 @@ def test_pricing_loses_no_cent(
     lines = [line(str(place), price) for place, price in enumerate(prices)]
     gross = sum(prices)
 
-    priced = sales.priced(
+    pricing = sales.pricing(
         lines,
         discounts=[
-            Discount(percentage=Decimal(percentage)),
             Discount(amount_minor=amount_minor),
+            Discount(percentage=Decimal(percentage)),
         ],
-        taxes=[Tax(percentage=Decimal(tax))],
+        taxes=[Tax(percentage=Decimal(tax)), Tax(percentage=Decimal(tax), inclusive=True)],
     )
 
+    priced = pricing.lines
     first = round(Decimal(gross * percentage) / 100)
     net = max(0, gross - first - amount_minor)
-    assert sum(nets(priced)) == net
-    assert sum(line.tax_minor for line in priced) == round(Decimal(net * tax) / 100)
+    on_top, inside = pricing.taxes_minor
+    assert pricing.discounts_minor == (gross - net - first, first)
+    assert on_top == round(Decimal(net * tax) / 100)
+    assert sum(nets(priced)) == net - inside
+    assert sum(line.tax_minor for line in priced) == on_top + inside
     assert all(0 <= line.net_minor <= line.gross_minor for line in priced)
 
 
