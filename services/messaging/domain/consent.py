@@ -29,6 +29,8 @@ class ConsentSource(StrEnum):
     CLIENT_APP = "CLIENT_APP"
     SMS_STOP = "SMS_STOP"
     SMS_YES = "SMS_YES"
+    # The link in an e-mail, or the button that her mail program makes of it (RFC 8058).
+    EMAIL_LINK = "EMAIL_LINK"
 
 
 class MessageClass(StrEnum):

@@ -28,6 +28,12 @@ CHAIN_WAIT_MAX = timedelta(minutes=10)
 # A welcome that comes a day later welcomes nobody.
 WELCOME_AGE_MAX = timedelta(hours=24)
 ANSWER_AGE_MAX = timedelta(hours=1)
+# News of what happened is news for two days: a night's quiet and a full day's cap fit into it.
+NEWS_AGE_MAX = timedelta(hours=48)
+# Whoever joins at a till or a tablet earns at once: her welcome waits for it (SQ-27).
+FIRST_POINTS_WAIT = timedelta(seconds=2)
+# News of a change that staff have just made is on its way when they press "Envoyer le statut".
+STATUS_WAIT = timedelta(seconds=1)
 
 
 class MessageKind(StrEnum):
@@ -35,13 +41,34 @@ class MessageKind(StrEnum):
 
     ONE_TIME_CODE = "ONE_TIME_CODE"
     KEYWORD_ANSWER = "KEYWORD_ANSWER"
+    # The link that a keyword asked for (LS-20).
+    TEXT_TO_JOIN = "TEXT_TO_JOIN"
     WELCOME = "WELCOME"
+    RECEIPT = "RECEIPT"
+    STATUS = "STATUS"
+    DEDUCTION = "DEDUCTION"
+    TIER_CHANGE = "TIER_CHANGE"
+    EXPIRY_WARNING = "EXPIRY_WARNING"
+    COLLECT_EMAIL = "COLLECT_EMAIL"
+    OFFER = "OFFER"
+    BIRTHDAY = "BIRTHDAY"
+    ANNOUNCEMENT = "ANNOUNCEMENT"
 
 
 CLASS_OF: Final[Mapping[MessageKind, MessageClass]] = {
     MessageKind.ONE_TIME_CODE: MessageClass.SECURITY,
     MessageKind.KEYWORD_ANSWER: MessageClass.SECURITY,
+    MessageKind.TEXT_TO_JOIN: MessageClass.SECURITY,
     MessageKind.WELCOME: MessageClass.SERVICE,
+    MessageKind.RECEIPT: MessageClass.SERVICE,
+    MessageKind.STATUS: MessageClass.SERVICE,
+    MessageKind.DEDUCTION: MessageClass.SERVICE,
+    MessageKind.TIER_CHANGE: MessageClass.SERVICE,
+    MessageKind.EXPIRY_WARNING: MessageClass.SERVICE,
+    MessageKind.COLLECT_EMAIL: MessageClass.SERVICE,
+    MessageKind.OFFER: MessageClass.MARKETING,
+    MessageKind.BIRTHDAY: MessageClass.MARKETING,
+    MessageKind.ANNOUNCEMENT: MessageClass.MARKETING,
 }
 
 
@@ -102,6 +129,8 @@ class Delivery:
     occurred_at: datetime
     recorded_at: datetime
     first_attempt_at: datetime | None
+    # Business time for which it waited last: quiet hours or the day's cap.
+    waits_until: datetime | None = None
 
     @property
     def message_class(self) -> MessageClass:
@@ -143,7 +172,11 @@ class Close:
 class Wait:
     """Not yet; costs no attempt."""
 
+    # Real time.
     until: datetime
+    reason: str
+    # The same moment by the chain's business time, where it waits for one.
+    business_until: datetime | None = None
 
 
 Verdict: TypeAlias = Send | Close | Wait
@@ -156,19 +189,24 @@ def verdict(
     provider_known: bool,
     barrier: Barrier | None,
     now: datetime,
+    hold: Wait | None = None,
 ) -> Verdict:
-    """What happens to a queued delivery whose turn has come, by real time `now`."""
+    """What happens to a queued delivery whose turn has come, by real time `now`.
+
+    `hold` is what quiet hours or the day's cap ask for; it comes last, so that what may not leave
+    at all does not wait for it.
+    """
     if delivery.expires_at is not None and now >= delivery.expires_at:
         return Close(state=DeliveryState.EXPIRED, reason="too_late")
     if not chain_known:
         if now - delivery.recorded_at >= CHAIN_WAIT_MAX:
             return Close(state=DeliveryState.FAILED, reason="chain_unknown")
-        return Wait(until=now + CHAIN_WAIT)
+        return Wait(until=now + CHAIN_WAIT, reason="chain_unknown")
     if barrier is not None:
         return Close(state=DeliveryState.BLOCKED, reason=barrier.value)
     if not provider_known:
         return Close(state=DeliveryState.FAILED, reason="no_provider")
-    return Send()
+    return hold or Send()
 
 
 def retry_at(*, attempts: int, now: datetime, retry_after_seconds: float = 0.0) -> datetime | None:

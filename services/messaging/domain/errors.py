@@ -83,3 +83,58 @@ class LimitInvalid(Refusal):
 
     code = "limit_invalid"
     field = "limit"
+
+
+class NumberOutOfRange(Refusal):
+    """A number below or above what is possible here."""
+
+    code = "number_out_of_range"
+
+
+class QuietHoursInvalid(Refusal):
+    """Quiet hours that are no times of day, or leave no day to write in."""
+
+    code = "quiet_hours_invalid"
+    field = "quiet_from"
+
+
+class ReceiptModeInvalid(Refusal):
+    """A choice of receipts that does not exist."""
+
+    code = "receipt_mode_invalid"
+    field = "receipts"
+
+
+class TemplateInvalid(Refusal):
+    """Words that cannot be rendered; `problem` and `detail` say what is wrong, `field` where."""
+
+    code = "template_invalid"
+    field = "body"
+
+
+class TemplateUnknown(Refusal):
+    """No words of a chain's own are possible for this kind, channel and language."""
+
+    code = "template_unknown"
+    field = "kind"
+
+
+class MessageStopped(Refusal):
+    """A service message to somebody who said STOP on that channel (SQ-32)."""
+
+    code = "message_stopped"
+    field = "member_id"
+
+
+class ContactMissing(Refusal):
+    """A message to a member who has given neither phone nor e-mail."""
+
+    code = "contact_missing"
+    field = "member_id"
+
+
+class TokenInvalid(Refusal):
+    """A link that we did not make, or that was changed on its way."""
+
+    code = "token_invalid"
+    field = "token"
