@@ -65,6 +65,13 @@ def plain(text: str) -> str:
     return text.translate(_PLAIN)
 
 
+def beyond_gsm7(text: str) -> str:
+    """The letters of a text that make it UCS-2, each once, in order."""
+    return "".join(
+        dict.fromkeys(sign for sign in text if sign not in _BASIC and sign not in _EXTENDED)
+    )
+
+
 def measured(text: str) -> Length:
     """Alphabet, length and segments of a text."""
     if all(sign in _BASIC or sign in _EXTENDED for sign in text):

@@ -1,0 +1,37 @@
+"""The words of every message: given ones, a chain's own, and how either is rendered."""
+
+from __future__ import annotations
+
+from services.messaging.templates.checking import (
+    CUSTOM,
+    Preview,
+    check,
+    given_words,
+    preview,
+)
+from services.messaging.templates.given import HELP, STARTED, STOPPED
+from services.messaging.templates.names import variables
+from services.messaging.templates.rendering import (
+    NAME_LENGTH_MAX,
+    PLATFORM_NAME,
+    Words,
+    render,
+    short_name,
+)
+
+__all__ = [
+    "CUSTOM",
+    "HELP",
+    "NAME_LENGTH_MAX",
+    "PLATFORM_NAME",
+    "STARTED",
+    "STOPPED",
+    "Preview",
+    "Words",
+    "check",
+    "given_words",
+    "preview",
+    "render",
+    "short_name",
+    "variables",
+]

@@ -1,0 +1,237 @@
+"""The given words of every message, in both languages.
+
+Words of SMS keep to letters that GSM-7 holds (é è à ù; no ê, ç or curly apostrophe), so that one
+message is one segment where a name does not ask for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from services.messaging.domain.chain import Language
+from services.messaging.domain.consent import Channel
+
+# Answers to keywords, by what is said.
+STOPPED = "stopped"
+STARTED = "started"
+HELP = "help"
+
+# Kind or answer, channel, language.
+Key: TypeAlias = tuple[str, Channel, Language]
+
+SUBJECTS: Mapping[Key, str] = {
+    ("ONE_TIME_CODE", Channel.EMAIL, Language.FR): "Votre code pour {{ chain }}",
+    ("ONE_TIME_CODE", Channel.EMAIL, Language.EN): "Your code for {{ chain }}",
+    ("WELCOME", Channel.EMAIL, Language.FR): "Bienvenue chez {{ chain }}",
+    ("WELCOME", Channel.EMAIL, Language.EN): "Welcome to {{ chain }}",
+    ("RECEIPT", Channel.EMAIL, Language.FR): "{{ chain }} : {{ points }} {{ term }}",
+    ("RECEIPT", Channel.EMAIL, Language.EN): "{{ chain }}: {{ points }} {{ term }}",
+    ("STATUS", Channel.EMAIL, Language.FR): "Votre solde chez {{ chain }}",
+    ("STATUS", Channel.EMAIL, Language.EN): "Your balance at {{ chain }}",
+    ("DEDUCTION", Channel.EMAIL, Language.FR): "Votre solde chez {{ chain }} a changé",
+    ("DEDUCTION", Channel.EMAIL, Language.EN): "Your balance at {{ chain }} has changed",
+    ("TIER_CHANGE", Channel.EMAIL, Language.FR): "{{ chain }} : votre niveau est {{ tier }}",
+    ("TIER_CHANGE", Channel.EMAIL, Language.EN): "{{ chain }}: your tier is {{ tier }}",
+    ("EXPIRY_WARNING", Channel.EMAIL, Language.FR): (
+        "{{ chain }} : {{ points }} {{ term }} à utiliser avant le {{ last_day }}"
+    ),
+    ("EXPIRY_WARNING", Channel.EMAIL, Language.EN): (
+        "{{ chain }}: {{ points }} {{ term }} to use by {{ last_day }}"
+    ),
+    ("OFFER", Channel.EMAIL, Language.FR): "{{ chain }} : {{ offer }}",
+    ("OFFER", Channel.EMAIL, Language.EN): "{{ chain }}: {{ offer }}",
+    ("BIRTHDAY", Channel.EMAIL, Language.FR): "Joyeux anniversaire de {{ chain }}",
+    ("BIRTHDAY", Channel.EMAIL, Language.EN): "Happy birthday from {{ chain }}",
+}
+
+BODIES: Mapping[Key, str] = {
+    ("ONE_TIME_CODE", Channel.SMS, Language.FR): (
+        "{{ chain }}: votre code est {{ code }}. Ne le donnez à personne."
+    ),
+    ("ONE_TIME_CODE", Channel.SMS, Language.EN): (
+        "{{ chain }}: your code is {{ code }}. Give it to nobody."
+    ),
+    ("ONE_TIME_CODE", Channel.EMAIL, Language.FR): (
+        "Bonjour,\n\nVotre code est {{ code }}.\n\n"
+        "Ne le donnez à personne. Si vous n’avez rien demandé, oubliez ce courriel.\n\n{{ chain }}"
+    ),
+    ("ONE_TIME_CODE", Channel.EMAIL, Language.EN): (
+        "Hello,\n\nYour code is {{ code }}.\n\n"
+        "Give it to nobody. If you asked for nothing, forget this e-mail.\n\n{{ chain }}"
+    ),
+    ("WELCOME", Channel.SMS, Language.FR): (
+        "{{ chain }}: vous voilà inscrit(e)"
+        "{% if points %}, {{ points }} {{ term }}{% endif %}! Vos points: {{ link }} "
+        "Répondez ARRET pour cesser, AIDE pour de l'aide."
+    ),
+    ("WELCOME", Channel.SMS, Language.EN): (
+        "{{ chain }}: you are enrolled{% if points %}, {{ points }} {{ term }}{% endif %}! "
+        "Your points: {{ link }} Reply STOP to stop, HELP for help."
+    ),
+    ("WELCOME", Channel.EMAIL, Language.FR): (
+        "Bonjour,\n\nVous voilà inscrit(e) au programme de fidélité de {{ chain }}.\n\n"
+        "{% if points %}Déjà {{ points }} {{ term }}!\n\n{% endif %}"
+        "Vos points et vos récompenses : {{ link }}\n\n"
+        "Vous réglez vos messages, ou les arrêtez, dans « mon compte » à la même adresse.\n\n"
+        "{{ chain }}"
+    ),
+    ("WELCOME", Channel.EMAIL, Language.EN): (
+        "Hello,\n\nYou are enrolled in the loyalty program of {{ chain }}.\n\n"
+        "{% if points %}Already {{ points }} {{ term }}!\n\n{% endif %}"
+        "Your points and rewards: {{ link }}\n\n"
+        "Choose your messages, or stop them, under “My account” at the same address.\n\n"
+        "{{ chain }}"
+    ),
+    (STOPPED, Channel.SMS, Language.FR): (
+        "{{ chain }}: c'est fait, vous ne recevrez plus de textos. "
+        "Pour en recevoir de nouveau, répondez OUI."
+    ),
+    (STOPPED, Channel.SMS, Language.EN): (
+        "{{ chain }}: done, you will receive no more texts. Reply YES to receive them again."
+    ),
+    (STARTED, Channel.SMS, Language.FR): (
+        "{{ chain }}: c'est fait, vous recevrez nos textos. Répondez ARRET pour cesser."
+    ),
+    (STARTED, Channel.SMS, Language.EN): (
+        "{{ chain }}: done, you will receive our texts. Reply STOP to stop."
+    ),
+    (HELP, Channel.SMS, Language.FR): (
+        "{{ chain }}, fidélité. Vos points, vos messages et nous joindre: {{ link }} "
+        "Répondez ARRET pour cesser, OUI pour reprendre."
+    ),
+    (HELP, Channel.SMS, Language.EN): (
+        "{{ chain }}, loyalty. Your points, your messages, and how to reach us: {{ link }} "
+        "Reply STOP to stop, YES to start again."
+    ),
+    ("TEXT_TO_JOIN", Channel.SMS, Language.FR): (
+        "{{ chain }}: inscrivez-vous ici: {{ link }} Répondez ARRET pour cesser."
+    ),
+    ("TEXT_TO_JOIN", Channel.SMS, Language.EN): (
+        "{{ chain }}: join here: {{ link }} Reply STOP to stop."
+    ),
+    ("RECEIPT", Channel.SMS, Language.FR): (
+        "{{ chain }}: {% if first %}vous voilà inscrit(e) et {% endif %}"
+        "vous gagnez {{ points }} {{ term }}. Solde: {{ balance }}. {{ link }}"
+    ),
+    ("RECEIPT", Channel.SMS, Language.EN): (
+        "{{ chain }}: {% if first %}you are enrolled and {% endif %}"
+        "you earned {{ points }} {{ term }}. Balance: {{ balance }}. {{ link }}"
+    ),
+    ("RECEIPT", Channel.EMAIL, Language.FR): (
+        "Bonjour,\n\n{% if first %}Vous voilà inscrit(e) au programme de fidélité de "
+        "{{ chain }}.\n\n{% endif %}"
+        "Vous gagnez {{ points }} {{ term }}. Votre solde est de {{ balance }}.\n\n"
+        "Vos récompenses et votre historique : {{ link }}\n\n{{ chain }}"
+    ),
+    ("RECEIPT", Channel.EMAIL, Language.EN): (
+        "Hello,\n\n{% if first %}You are enrolled in the loyalty program of "
+        "{{ chain }}.\n\n{% endif %}"
+        "You earned {{ points }} {{ term }}. Your balance is {{ balance }}.\n\n"
+        "Your rewards and your history: {{ link }}\n\n{{ chain }}"
+    ),
+    ("STATUS", Channel.SMS, Language.FR): (
+        "{{ chain }}: votre solde est de {{ balances }}. {{ link }}"
+    ),
+    ("STATUS", Channel.SMS, Language.EN): "{{ chain }}: your balance is {{ balances }}. {{ link }}",
+    ("STATUS", Channel.EMAIL, Language.FR): (
+        "Bonjour,\n\nVotre solde est de {{ balances }}.\n\n"
+        "Vos récompenses et votre historique : {{ link }}\n\n{{ chain }}"
+    ),
+    ("STATUS", Channel.EMAIL, Language.EN): (
+        "Hello,\n\nYour balance is {{ balances }}.\n\n"
+        "Your rewards and your history: {{ link }}\n\n{{ chain }}"
+    ),
+    ("DEDUCTION", Channel.SMS, Language.FR): (
+        "{{ chain }}: {{ points }} {{ term }} de moins à votre compte. Solde: {{ balance }}. "
+        "{{ link }}"
+    ),
+    ("DEDUCTION", Channel.SMS, Language.EN): (
+        "{{ chain }}: {{ points }} {{ term }} taken off your account. Balance: {{ balance }}. "
+        "{{ link }}"
+    ),
+    ("DEDUCTION", Channel.EMAIL, Language.FR): (
+        "Bonjour,\n\nLe salon a retiré {{ points }} {{ term }} de votre compte. "
+        "Votre solde est de {{ balance }}.\n\nVotre historique : {{ link }}\n\n{{ chain }}"
+    ),
+    ("DEDUCTION", Channel.EMAIL, Language.EN): (
+        "Hello,\n\nThe salon took {{ points }} {{ term }} off your account. "
+        "Your balance is {{ balance }}.\n\nYour history: {{ link }}\n\n{{ chain }}"
+    ),
+    ("TIER_CHANGE", Channel.SMS, Language.FR): (
+        "{{ chain }}: {% if risen %}bravo, vous passez au niveau {{ tier }}!"
+        "{% else %}votre niveau est maintenant {{ tier }}.{% endif %} {{ link }}"
+    ),
+    ("TIER_CHANGE", Channel.SMS, Language.EN): (
+        "{{ chain }}: {% if risen %}well done, you have reached {{ tier }}!"
+        "{% else %}your tier is now {{ tier }}.{% endif %} {{ link }}"
+    ),
+    ("TIER_CHANGE", Channel.EMAIL, Language.FR): (
+        "Bonjour,\n\n{% if risen %}Bravo, vous passez au niveau {{ tier }}!"
+        "{% else %}Votre niveau est maintenant {{ tier }}.{% endif %}\n\n"
+        "Ce qu’il vous apporte : {{ link }}\n\n{{ chain }}"
+    ),
+    ("TIER_CHANGE", Channel.EMAIL, Language.EN): (
+        "Hello,\n\n{% if risen %}Well done, you have reached {{ tier }}!"
+        "{% else %}Your tier is now {{ tier }}.{% endif %}\n\n"
+        "What it brings you: {{ link }}\n\n{{ chain }}"
+    ),
+    ("EXPIRY_WARNING", Channel.SMS, Language.FR): (
+        "{{ chain }}: {{ points }} {{ term }} {% if points > 1 %}expirent{% else %}expire"
+        "{% endif %} le {{ last_day }}. {{ link }}"
+    ),
+    ("EXPIRY_WARNING", Channel.SMS, Language.EN): (
+        "{{ chain }}: {{ points }} {{ term }} {% if points > 1 %}expire{% else %}expires"
+        "{% endif %} on {{ last_day }}. {{ link }}"
+    ),
+    ("EXPIRY_WARNING", Channel.EMAIL, Language.FR): (
+        "Bonjour,\n\n{{ points }} {{ term }} {% if points > 1 %}expirent{% else %}expire"
+        "{% endif %} le {{ last_day }}.\n\nVos récompenses : {{ link }}\n\n{{ chain }}"
+    ),
+    ("EXPIRY_WARNING", Channel.EMAIL, Language.EN): (
+        "Hello,\n\n{{ points }} {{ term }} {% if points > 1 %}expire{% else %}expires"
+        "{% endif %} on {{ last_day }}.\n\nYour rewards: {{ link }}\n\n{{ chain }}"
+    ),
+    ("COLLECT_EMAIL", Channel.SMS, Language.FR): (
+        "{{ chain }}: {{ points }} {{ term }} pour votre adresse courriel! "
+        'Ajoutez-la dans "mon compte": {{ link }}'
+    ),
+    ("COLLECT_EMAIL", Channel.SMS, Language.EN): (
+        "{{ chain }}: {{ points }} {{ term }} for your e-mail address! "
+        'Add it under "My account": {{ link }}'
+    ),
+    ("OFFER", Channel.SMS, Language.FR): "{{ chain }}: {{ offer }}. {{ link }}",
+    ("OFFER", Channel.SMS, Language.EN): "{{ chain }}: {{ offer }}. {{ link }}",
+    ("OFFER", Channel.EMAIL, Language.FR): (
+        "Bonjour,\n\n{{ offer }}\n{% if description %}\n{{ description }}\n{% endif %}"
+        "{% if exclusion %}\n{{ exclusion }}\n{% endif %}"
+        "\nÀ prendre ici : {{ link }}\n\n{{ chain }}"
+    ),
+    ("OFFER", Channel.EMAIL, Language.EN): (
+        "Hello,\n\n{{ offer }}\n{% if description %}\n{{ description }}\n{% endif %}"
+        "{% if exclusion %}\n{{ exclusion }}\n{% endif %}"
+        "\nTake it here: {{ link }}\n\n{{ chain }}"
+    ),
+    ("BIRTHDAY", Channel.SMS, Language.FR): (
+        "{{ chain }}: joyeux anniversaire{% if name %}, {{ name }}{% endif %}!"
+        "{% if offer %} {{ offer }}.{% endif %} {{ link }}"
+    ),
+    ("BIRTHDAY", Channel.SMS, Language.EN): (
+        "{{ chain }}: happy birthday{% if name %}, {{ name }}{% endif %}!"
+        "{% if offer %} {{ offer }}.{% endif %} {{ link }}"
+    ),
+    ("BIRTHDAY", Channel.EMAIL, Language.FR): (
+        "Joyeux anniversaire{% if name %}, {{ name }}{% endif %}!\n\n"
+        "{% if offer %}Pour vous : {{ offer }}\n\n{% endif %}{{ link }}\n\n{{ chain }}"
+    ),
+    ("BIRTHDAY", Channel.EMAIL, Language.EN): (
+        "Happy birthday{% if name %}, {{ name }}{% endif %}!\n\n"
+        "{% if offer %}For you: {{ offer }}\n\n{% endif %}{{ link }}\n\n{{ chain }}"
+    ),
+}
+
+# Below every e-mail that may be refused, with the link that does it (RFC 8058).
+UNSUBSCRIBE: Mapping[Language, str] = {
+    Language.FR: "Ne plus recevoir ces courriels : {url}",
+    Language.EN: "Stop these e-mails: {url}",
+}
