@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import asyncpg
 
 from deploy.local.layout import ROOT
+from tests.bench.measures import Measure
 from tests.bench.platform import Platform
 
 _COUNTS = """
@@ -20,12 +22,20 @@ SELECT (SELECT count(*) FROM public.posting) AS postings,
 
 
 async def broken(
-    platform: Platform, conn: asyncpg.Connection[asyncpg.Record], *, accepted: int
+    platform: Platform,
+    conn: asyncpg.Connection[asyncpg.Record],
+    measures: Mapping[str, Measure],
+    *,
+    accepted: int,
 ) -> list[str]:
     """Each law that does not hold, in words; `accepted` earns were told to their callers."""
     counts = await conn.fetchrow(_COUNTS)
     assert counts is not None
-    said = []
+    said = [
+        f"{name} was answered {dict(found.statuses)}"
+        for name, found in measures.items()
+        if set(found.statuses) - {"200"}
+    ]
     if not counts["earns"] == counts["keys"] == accepted:
         said.append(
             f"{accepted} earns were accepted, {counts['earns']} entries and "

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """Rate per second and times in milliseconds; `statuses` and CPU only where HTTP was driven."""
+    """Rate per second and times in milliseconds; the rest only where HTTP was driven."""
 
     rate: float
     p50_ms: float
     p99_ms: float
     statuses: Mapping[str, int] = field(default_factory=dict)
-    # All answers of 200, those of the warm-up too: the gates count them.
-    accepted: int = 0
     driver_cpu: float = 0.0
+    # Processor time of one request, in microseconds, by process.
+    cpu_us: Mapping[str, float] = field(default_factory=dict)
 
 
 def measure(times: Sequence[float], *, rate: float) -> Measure:

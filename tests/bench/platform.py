@@ -20,6 +20,7 @@ from deploy.local.wishes import EMBEDDED, Wishes, current
 from tests.e2e.chains import Chain, enrol, fresh_key, open_chain
 
 FOLDER = ROOT / ".local" / "bench"
+STATE = FOLDER / "state"
 # Members with a name in enrollment and points to spend: for reads, takes and uses.
 MEMBERS = 128
 # As the API's limit of one key would end every run; it is counted all the same.
@@ -34,7 +35,7 @@ TIER = {
 _LOAD = """
 INSERT INTO account (chain_id, id, member_id, program_id, opened_at, updated_at)
 SELECT $1, md5('account-' || place)::uuid, md5('member-' || place)::uuid, $2, now(), now()
-FROM generate_series(1, $3::int) AS place
+FROM generate_series($3::int, $4::int) AS place
 """
 
 
@@ -81,10 +82,11 @@ class Platform:
 def start() -> Platform:
     """A fresh stack on the default engines, in a folder of its own."""
     os.environ["API_REQUESTS_PER_SECOND_MAX"] = REQUESTS_PER_SECOND
-    state = FOLDER / "state"
-    if state.exists():
-        stop(open_layout(state))
-    layout = open_layout(state)
+    # Expiry is measured by itself.
+    os.environ["SWEEP_SECONDS"] = "86400"
+    if STATE.exists():
+        stop(open_layout(STATE))
+    layout = open_layout(STATE)
     port = ports.free_port()
     wishes = Wishes(
         port=port,
@@ -102,6 +104,13 @@ def start() -> Platform:
     )
 
 
+def data_folder() -> Path:
+    """A folder that PostgreSQL's own user can read, outside of what `start` makes anew."""
+    folder = open_layout(FOLDER).data
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def stop(layout: Layout) -> None:
     """End the stack and forget its data; its logs stay beside the results."""
     launch.down(layout, print)
@@ -112,15 +121,16 @@ def stop(layout: Layout) -> None:
     forget(layout)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class World:
     """Who earns, reads and spends."""
 
     chain: Chain
     chain_id: str
     definition_id: str
-    accounts: int
     members: list[str]
+    # Loaded by the set so far.
+    accounts: int = 0
 
 
 async def people(platform: Platform, *, accounts: int) -> World:
@@ -145,19 +155,27 @@ async def people(platform: Platform, *, accounts: int) -> World:
     conn = await asyncpg.connect(platform.admin_url())
     try:
         chain_id = await conn.fetchval("SELECT chain_id FROM account LIMIT 1")
-        begun = time.monotonic()
-        await conn.execute(_LOAD, chain_id, UUID(chain.program_id), accounts)
-        await conn.execute("VACUUM ANALYZE")
-        print(f"{accounts:,} accounts loaded in {time.monotonic() - begun:.1f} s", flush=True)
     finally:
         await conn.close()
-    return World(
-        chain=chain,
-        chain_id=str(chain_id),
-        definition_id=tiers[0]["id"],
-        accounts=accounts,
-        members=members,
+    world = World(
+        chain=chain, chain_id=str(chain_id), definition_id=tiers[0]["id"], members=members
     )
+    await load(platform, world, accounts=accounts)
+    return world
+
+
+async def load(platform: Platform, world: World, *, accounts: int) -> None:
+    """Open accounts by the set until there are so many."""
+    conn = await asyncpg.connect(platform.admin_url(), command_timeout=600)
+    try:
+        begun = time.monotonic()
+        program_id = UUID(world.chain.program_id)
+        await conn.execute(_LOAD, UUID(world.chain_id), program_id, world.accounts + 1, accounts)
+        await conn.execute("VACUUM ANALYZE")
+        world.accounts = accounts
+        print(f"{accounts:,} accounts after {time.monotonic() - begun:.1f} s", flush=True)
+    finally:
+        await conn.close()
 
 
 async def _spender(chain: Chain, client: httpx.AsyncClient) -> str:

@@ -1,0 +1,30 @@
+"""Measurements that want a process of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from deploy.local.layout import ROOT
+
+
+def child(
+    module: str, orders: Mapping[str, Any], env: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """What a module says when it is given these orders."""
+    ended = subprocess.run(
+        [sys.executable, "-m", module],
+        input=json.dumps(orders),
+        env=None if env is None else dict(env),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode != 0:
+        raise RuntimeError(f"{module} failed:\n{ended.stderr}")
+    said: dict[str, Any] = json.loads(ended.stdout)
+    return said
