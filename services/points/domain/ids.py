@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import NewType
 from uuid import UUID, uuid5
 
@@ -42,6 +43,8 @@ def member_account_id(*, member_id: MemberId, program_id: ProgramId) -> AccountI
     return AccountId(uuid5(NAMESPACE, f"{member_id}|{program_id}"))
 
 
+# Every posting asks for one of a handful.
+@lru_cache(maxsize=4096)
 def side_account_id(program_id: ProgramId, side: Side) -> AccountId:
     """One of a program's own accounts. It keeps no running balance: that would be one hot row."""
     return AccountId(uuid5(NAMESPACE, f"{program_id}|{side.value}"))

@@ -26,14 +26,14 @@ from services.chassis.postgres import (
 )
 from services.points import events, metrics
 from services.points.domain.ids import ChainId
-from services.points.domain.ledger import Account, Movement
+from services.points.domain.ledger import Entry
 from services.points.storage import accounts as account_rows
 from services.points.storage import due as due_rows
-from services.points.storage import ledger as ledger_rows
 from services.points.storage import programs as program_rows
 from services.points.storage import standings as standing_rows
+from services.points.storage import sweeping
 from services.points.storage.due import DueAccount, DueKind
-from services.points.usecases import overdue, standings
+from services.points.usecases import standings
 from services.points.usecases.deps import Deps
 from services.points.usecases.standings import Climber
 
@@ -146,17 +146,20 @@ async def _sweep(deps: Deps, kind: DueKind, page: _Page, *, waits: bool) -> int:
 async def _expire(deps: Deps, due: Sequence[DueAccount], *, waits: bool) -> int:
     """Post the overdue expiry of some accounts; for how many there was any."""
 
-    async def work(conn: Connection) -> list[Movement]:
-        accounts = await _locked(conn, due, waits=waits)
-        settled = await overdue.settle(deps, conn, accounts)
-        movements = [movement for each in settled.values() for movement in each.movements]
-        await ledger_rows.write(conn, movements)
-        await outbox.append(conn, [events.points_posted(move.entry) for move in movements])
-        return movements
+    async def work(conn: Connection) -> list[Entry]:
+        names = await sweeping.lock(conn, [each.name for each in due], waits=waits)
+        entries = await sweeping.end_lots(
+            conn,
+            names,
+            now=[deps.clock.now(chain_id) for chain_id, _ in names],
+            recorded_at=deps.clock.real_now(),
+        )
+        await outbox.append(conn, [events.points_posted(entry) for entry in entries])
+        return entries
 
-    movements = await in_transaction(deps.pool, work)
-    metrics.POINTS_EXPIRED_TOTAL.inc(sum(movement.posting.points for movement in movements))
-    return len({movement.after.id for movement in movements})
+    entries = await in_transaction(deps.pool, work)
+    metrics.POINTS_EXPIRED_TOTAL.inc(sum(entry.posting.points for entry in entries))
+    return len({entry.posting.account_id for entry in entries})
 
 
 async def _check_years(deps: Deps, due: Sequence[DueAccount], *, waits: bool) -> int:
@@ -166,7 +169,8 @@ async def _check_years(deps: Deps, due: Sequence[DueAccount], *, waits: bool) ->
     """
 
     async def work(conn: Connection) -> int:
-        accounts = await _locked(conn, due, waits=waits)
+        names = [each.name for each in due]
+        accounts = list((await account_rows.lock_accounts(conn, names, waits=waits)).values())
         views = await program_rows.chain_views(
             conn, chain_ids=list({account.chain_id for account in accounts})
         )
@@ -187,9 +191,3 @@ async def _check_years(deps: Deps, due: Sequence[DueAccount], *, waits: bool) ->
 
 
 _CHUNKS = {DueKind.EXPIRY: _expire, DueKind.TIERS: _check_years}
-
-
-async def _locked(conn: Connection, due: Sequence[DueAccount], *, waits: bool) -> list[Account]:
-    names = [each.name for each in due]
-    found = await account_rows.lock_accounts(conn, names, waits=waits)
-    return list(found.values())
