@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,7 +14,7 @@ from loyalty.points.v1.points_pb2_grpc import PointsServiceStub
 from loyalty.rewards.v1 import rewards_pb2 as pb
 
 from services.chassis import grpc_client
-from services.chassis.errors import Unavailable
+from services.chassis.errors import RemoteRefusal, Unavailable
 from services.chassis.grpc_server import GrpcServer
 from services.chassis.postgres import in_transaction
 from services.points import rpc as points_rpc
@@ -63,10 +64,25 @@ class Ledger:
         self._server = GrpcServer(f"127.0.0.1:{self._port}")
         self._server.register(points_rpc.register(self._deps, self._queue), points_rpc.STATUS)
         await self._server.start()
-        if not self._port:
+        if self._port:
+            await self._reach()
+        else:
             self._port = self._server.port
             self._channel = grpc_client.channel(f"127.0.0.1:{self._port}")
             self.stub = PointsServiceStub(self._channel)
+
+    async def _reach(self) -> None:
+        """Wait until those who knew the service before have found it again."""
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    await self.stub.ListPrograms(points_pb.ListProgramsRequest(chain_id=new_id()))
+                except Unavailable:
+                    await asyncio.sleep(0.05)
+                except RemoteRefusal:
+                    return
+                else:
+                    return
 
     async def stop(self) -> None:
         """Be away: connections are refused."""
