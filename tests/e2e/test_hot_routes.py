@@ -19,6 +19,7 @@ from services.gateway import hot
 from services.gateway.app import create_app, open_deps
 from services.gateway.settings import Settings
 from tests.e2e.chains import Chain, earn, enrol, fresh_key, key_with, make_tier, take
+from tests.e2e.sales import post, sold
 from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
