@@ -6,9 +6,9 @@ One that arrives alone waits for nobody. Each keeps its own key, answer and refu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Self, TypeAlias
+from typing import Final, Self, TypeAlias, TypedDict
 
 from loyalty.enrollment.v1.enrollment_pb2 import FindMembersRequest, Member
 from loyalty.points.v1.points_pb2 import (
@@ -64,99 +64,77 @@ class Gathered:
     @classmethod
     def over(cls, clients: Clients, *, queue_items_max: int = QUEUE_ITEMS_MAX) -> Self:
         """The ways to these services."""
-
-        async def count(items: Sequence[EarnItem], seconds: float) -> list[EarnOutcome]:
-            answer = await clients.points.EarnPoints(
-                EarnPointsRequest(items=items), timeout=seconds
-            )
-            return list(answer.outcomes)
-
-        async def accounts_of(chain_id: str, ids: list[str], seconds: float) -> list[Account]:
-            request = GetAccountsRequest(chain_id=chain_id, account_ids=ids)
-            return list((await clients.points.GetAccounts(request, timeout=seconds)).accounts)
-
-        async def members_of(chain_id: str, ids: list[str], seconds: float) -> list[Member]:
-            request = FindMembersRequest(chain_id=chain_id, member_ids=ids)
-            return list((await clients.enrollment.FindMembers(request, timeout=seconds)).members)
-
-        async def accounts(names: Sequence[Name], seconds: float) -> list[Account | None]:
-            calls = [accounts_of(*wanted, seconds) for wanted in _by_chain(names)]
-            found = {
-                (account.chain_id, account.id): account
-                for some in await asyncio.gather(*calls)
-                for account in some
-            }
-            return [found.get(name) for name in names]
-
-        async def members(names: Sequence[Name], seconds: float) -> list[Member | None]:
-            calls = [members_of(*wanted, seconds) for wanted in _by_chain(names)]
-            found = {
-                (member.chain_id, member.id): member
-                for some in await asyncio.gather(*calls)
-                for member in some
-            }
-            return [found.get(name) for name in names]
-
-        async def take(
-            items: Sequence[TakeRewardRequest], seconds: float
-        ) -> list[TakeRewardResponse | Exception]:
-            request = TakeRewardBatchRequest(items=items)
-            answer = await clients.rewards.TakeRewardBatch(request, timeout=seconds)
-            return [
-                each.taken if each.HasField("taken") else item_refused(each.refusal)
-                for each in answer.outcomes
-            ]
-
-        async def use(
-            items: Sequence[UseRewardRequest], seconds: float
-        ) -> list[UseRewardResponse | Exception]:
-            request = UseRewardBatchRequest(items=items)
-            answer = await clients.rewards.UseRewardBatch(request, timeout=seconds)
-            return [
-                each.used if each.HasField("used") else item_refused(each.refusal)
-                for each in answer.outcomes
-            ]
-
+        calls = _Calls(clients)
+        common: _Common = {
+            "full": _overloaded,
+            "seconds_max": DEADLINE_SECONDS,
+            "queue_items_max": queue_items_max,
+        }
         return cls(
-            earns=Gathering(
-                "earns",
-                count,
-                full=_overloaded,
-                seconds_max=DEADLINE_SECONDS,
-                queue_items_max=queue_items_max,
-            ),
-            accounts=Gathering(
-                "accounts",
-                accounts,
-                full=_overloaded,
-                seconds_max=DEADLINE_SECONDS,
-                call_items_max=READS_MAX,
-                queue_items_max=queue_items_max,
-            ),
-            members=Gathering(
-                "members",
-                members,
-                full=_overloaded,
-                seconds_max=DEADLINE_SECONDS,
-                call_items_max=READS_MAX,
-                queue_items_max=queue_items_max,
-            ),
-            takes=Gathering(
-                "takes",
-                take,
-                full=_overloaded,
-                seconds_max=DEADLINE_SECONDS,
-                in_flight_max=TAKES_IN_FLIGHT_MAX,
-                queue_items_max=queue_items_max,
-            ),
-            uses=Gathering(
-                "uses",
-                use,
-                full=_overloaded,
-                seconds_max=DEADLINE_SECONDS,
-                queue_items_max=queue_items_max,
-            ),
+            earns=Gathering("earns", calls.count, **common),
+            accounts=Gathering("accounts", calls.accounts, call_items_max=READS_MAX, **common),
+            members=Gathering("members", calls.members, call_items_max=READS_MAX, **common),
+            takes=Gathering("takes", calls.take, in_flight_max=TAKES_IN_FLIGHT_MAX, **common),
+            uses=Gathering("uses", calls.use, **common),
         )
+
+
+class _Common(TypedDict):
+    """What all ways have in common."""
+
+    full: Callable[[], Exception]
+    seconds_max: float
+    queue_items_max: int
+
+
+class _Calls:
+    """One call for many requests, each answered in its place."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    async def count(self, items: Sequence[EarnItem], seconds: float) -> list[EarnOutcome]:
+        request = EarnPointsRequest(items=items)
+        answer = await self._clients.points.EarnPoints(request, timeout=seconds)
+        return list(answer.outcomes)
+
+    async def accounts(self, names: Sequence[Name], seconds: float) -> list[Account | None]:
+        async def ask(chain_id: str, ids: list[str]) -> Sequence[Account]:
+            request = GetAccountsRequest(chain_id=chain_id, account_ids=ids)
+            return (await self._clients.points.GetAccounts(request, timeout=seconds)).accounts
+
+        some = await asyncio.gather(*(ask(*wanted) for wanted in _by_chain(names)))
+        found = {(each.chain_id, each.id): each for answered in some for each in answered}
+        return [found.get(name) for name in names]
+
+    async def members(self, names: Sequence[Name], seconds: float) -> list[Member | None]:
+        async def ask(chain_id: str, ids: list[str]) -> Sequence[Member]:
+            request = FindMembersRequest(chain_id=chain_id, member_ids=ids)
+            return (await self._clients.enrollment.FindMembers(request, timeout=seconds)).members
+
+        some = await asyncio.gather(*(ask(*wanted) for wanted in _by_chain(names)))
+        found = {(each.chain_id, each.id): each for answered in some for each in answered}
+        return [found.get(name) for name in names]
+
+    async def take(
+        self, items: Sequence[TakeRewardRequest], seconds: float
+    ) -> list[TakeRewardResponse | Exception]:
+        request = TakeRewardBatchRequest(items=items)
+        answer = await self._clients.rewards.TakeRewardBatch(request, timeout=seconds)
+        return [
+            each.taken if each.HasField("taken") else item_refused(each.refusal)
+            for each in answer.outcomes
+        ]
+
+    async def use(
+        self, items: Sequence[UseRewardRequest], seconds: float
+    ) -> list[UseRewardResponse | Exception]:
+        request = UseRewardBatchRequest(items=items)
+        answer = await self._clients.rewards.UseRewardBatch(request, timeout=seconds)
+        return [
+            each.used if each.HasField("used") else item_refused(each.refusal)
+            for each in answer.outcomes
+        ]
 
 
 def _by_chain(names: Sequence[Name]) -> list[tuple[str, list[str]]]:
