@@ -38,8 +38,10 @@ Handler: TypeAlias = Callable[[Connection, Event], Awaitable[None]]
 _TROUBLE: tuple[type[Exception], ...] = (Unavailable, *LOST_CONNECTION)
 
 # Events of one partition that share a transaction while all goes well.
-BATCH_SIZE_MAX = 100
+BATCH_SIZE_MAX = 500
 POLL_MS = 300
+# Events come one by one while work goes on: after a short rest there are some to apply together.
+REST_SECONDS = 0.02
 # The shortest that Apache Kafka takes without being told to: a crashed member is replaced soon.
 SESSION_TIMEOUT_MS = 6_000
 RETRY_SECONDS_MIN = 0.2
@@ -182,6 +184,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         for partition, records in batches.items():
             if partition in self._expected:
                 await self._consume(client, partition, records)
+        if 0 < sum(map(len, batches.values())) < BATCH_SIZE_MAX:
+            await asyncio.sleep(REST_SECONDS)
         self._listen(client, heard=bool(batches))
         self._show_lag(client)
         await self._missing.ask_for_replays()

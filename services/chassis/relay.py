@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 BATCH_SIZE_MAX = 1_000
 POLL_SECONDS = 1.0
+# Events come one by one while work goes on: after a short rest there are some to send together.
+REST_SECONDS = 0.01
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 5.0
 # Beyond this the producer is given up and rebuilt, and the batch is sent again.
@@ -166,8 +168,11 @@ class Relay:
     ) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
-            if await self._publish_batch(conn, producer) == BATCH_SIZE_MAX:
+            published = await self._publish_batch(conn, producer)
+            if published == BATCH_SIZE_MAX:
                 continue
+            if published:
+                await asyncio.sleep(REST_SECONDS)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
         async with asyncio.timeout(FLUSH_TIMEOUT_SECONDS):
@@ -226,6 +231,7 @@ class Relay:
         partitions: list[int] = []
         offsets: list[int] = []
         positions: dict[tuple[str, int], int] = {}
+        sent: dict[str, int] = {}
         for row, outcome in zip(rows, outcomes, strict=True):
             name = (row["topic"], row["key"])
             if isinstance(outcome, BaseException):
@@ -236,7 +242,9 @@ class Relay:
                 partitions.append(outcome.partition)
                 offsets.append(outcome.offset)
                 positions[(row["topic"], outcome.partition)] = outcome.offset + 1
-                OUTBOX_PUBLISHED_TOTAL.labels(row["topic"]).inc()
+                sent[row["topic"]] = sent.get(row["topic"], 0) + 1
+        for topic, count in sent.items():
+            OUTBOX_PUBLISHED_TOTAL.labels(topic).inc(count)
         if ids:
             await conn.execute(
                 _MARK,
