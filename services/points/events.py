@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.events.v1 import points_events_pb2 as pb
 from loyalty.types.v1 import types_pb2
 
+from services.chassis.moments import timestamp
 from services.chassis.outbox import OutboxEvent
 from services.points.domain.ids import AccountId, ChainId, MemberId, ProgramId
 from services.points.domain.kept_sales import KeptChange, KeptSale
-from services.points.domain.ledger import Account, Actor, Entry, PostingKind
+from services.points.domain.ledger import Account, Actor, ActorKind, Entry, PostingKind
 from services.points.domain.programs import Program
 from services.points.domain.tiers import Standing, Tier
 
@@ -31,6 +31,9 @@ POSTED = {
     PostingKind.PROMOTION: "points.promoted",
     PostingKind.REFUND: "points.refunded",
     PostingKind.EXPIRY: "points.expired",
+}
+_ACTOR_KINDS = {
+    kind: types_pb2.Actor.Kind.Value(f"KIND_{kind.value or 'UNSPECIFIED'}") for kind in ActorKind
 }
 
 
@@ -52,7 +55,7 @@ def points_posted(entry: Entry) -> OutboxEvent:
         salon_id=str(posting.salon_id or ""),
         actor=_actor(posting.actor),
         reward_id=str(posting.reward_id or ""),
-        occurred_at=_timestamp(posting.occurred_at),
+        occurred_at=timestamp(posting.occurred_at),
         sale_id=str(posting.sale_id or ""),
         tier_bonus=posting.tier_bonus,
         promotion_id=str(posting.promotion_id or ""),
@@ -83,7 +86,7 @@ def account_opened(
         account_id=str(account_id),
         member_id=str(member_id),
         program_id=str(program_id),
-        opened_at=_timestamp(opened_at),
+        opened_at=timestamp(opened_at),
     )
     return OutboxEvent(
         topic=TOPIC,
@@ -109,7 +112,7 @@ def sale_counted(kept: KeptSale, *, points: int, actor: Actor) -> OutboxEvent:
         reward_ids=[str(reward_id) for reward_id in kept.reward_ids],
         points=points,
         actor=_actor(actor),
-        occurred_at=_timestamp(at),
+        occurred_at=timestamp(at),
     )
     return _of_sale(kept, SALE_COUNTED, message.SerializeToString(), at=at)
 
@@ -128,7 +131,7 @@ def sale_changed(kept: KeptSale, change: KeptChange, *, actor: Actor) -> OutboxE
         returned_reward_ids=[str(reward_id) for reward_id in change.returned_reward_ids],
         points=change.points,
         actor=_actor(actor),
-        occurred_at=_timestamp(at),
+        occurred_at=timestamp(at),
     )
     return _of_sale(kept, SALE_CHANGED, message.SerializeToString(), at=at)
 
@@ -184,8 +187,8 @@ def tier_changed(
         multiplier=str(tier.multiplier),
         tier_id_before=str(before.id),
         risen=tier.threshold > before.threshold,
-        kept_until=_timestamp(standing.kept_until) if standing.kept_until else None,
-        occurred_at=_timestamp(occurred_at),
+        kept_until=timestamp(standing.kept_until) if standing.kept_until else None,
+        occurred_at=timestamp(occurred_at),
     )
     return OutboxEvent(
         topic=TOPIC,
@@ -199,11 +202,4 @@ def tier_changed(
 
 
 def _actor(who: Actor) -> types_pb2.Actor:
-    kind = types_pb2.Actor.Kind.Value(f"KIND_{who.kind.value or 'UNSPECIFIED'}")
-    return types_pb2.Actor(kind=kind, id=who.id)
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
+    return types_pb2.Actor(kind=_ACTOR_KINDS[who.kind], id=who.id)

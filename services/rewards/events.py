@@ -5,6 +5,7 @@ from __future__ import annotations
 from loyalty.events.v1.rewards_events_pb2 import RewardChanged
 from loyalty.types.v1.types_pb2 import Actor as ActorMessage
 
+from services.chassis.moments import timestamp
 from services.chassis.outbox import OutboxEvent
 from services.rewards.domain.actors import Actor, ActorKind
 from services.rewards.domain.rewards import Reward, RewardEvent
@@ -43,8 +44,8 @@ def reward_changed(reward: Reward, event: RewardEvent) -> OutboxEvent:
         actor=actor_message(event.actor),
         points_returned=reward.points_returned,
         version=reward.version,
+        occurred_at=timestamp(event.occurred_at),
     )
-    message.occurred_at.FromDatetime(event.occurred_at)
     return OutboxEvent(
         id=event.id,
         topic=TOPIC,

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from chassis.v1 import refusal_pb2
-from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.points.v1 import points_pb2 as pb
 from loyalty.types.v1 import types_pb2
 
-from services.points.domain.ledger import Actor, Entry, PostingKind
+# The other rooms of this door tell moments by it too.
+from services.chassis.moments import timestamp as timestamp
+from services.points.domain.ledger import (
+    Actor,
+    ActorKind,
+    AdjustmentReason,
+    EarnSource,
+    Entry,
+    PostingKind,
+)
 from services.points.domain.programs import Program
 from services.points.rpc import rules
 from services.points.usecases.account_views import AccountView
@@ -26,13 +32,16 @@ _KINDS = {
     PostingKind.REFUND: pb.ENTRY_KIND_REFUND,
     PostingKind.EXPIRY: pb.ENTRY_KIND_EXPIRY,
 }
-
-
-def timestamp(moment: datetime) -> Timestamp:
-    """A point in time."""
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
+_SOURCES = {None: pb.EARN_SOURCE_UNSPECIFIED} | {
+    source: pb.EarnSource.Value(f"EARN_SOURCE_{source.value}") for source in EarnSource
+}
+_REASONS = {None: pb.ADJUSTMENT_REASON_UNSPECIFIED} | {
+    reason: pb.AdjustmentReason.Value(f"ADJUSTMENT_REASON_{reason.value}")
+    for reason in AdjustmentReason
+}
+_ACTOR_KINDS = {
+    kind: types_pb2.Actor.Kind.Value(f"KIND_{kind.value or 'UNSPECIFIED'}") for kind in ActorKind
+}
 
 
 def program(found: Program) -> pb.Program:
@@ -109,12 +118,8 @@ def entry(found: Entry) -> pb.Entry:
         points=posting.signed_points,
         balance_after=posting.balance_after,
         sequence=posting.sequence,
-        source=pb.EarnSource.Value(f"EARN_SOURCE_{posting.earn_source.value}")
-        if posting.earn_source
-        else pb.EARN_SOURCE_UNSPECIFIED,
-        reason=pb.AdjustmentReason.Value(f"ADJUSTMENT_REASON_{posting.reason.value}")
-        if posting.reason
-        else pb.ADJUSTMENT_REASON_UNSPECIFIED,
+        source=_SOURCES[posting.earn_source],
+        reason=_REASONS[posting.reason],
         note=posting.note,
         salon_id=str(posting.salon_id or ""),
         actor=_actor(posting.actor),
@@ -156,8 +161,7 @@ def _ledger_line(line: LedgerLine) -> pb.LedgerLine:
 
 
 def _actor(who: Actor) -> types_pb2.Actor:
-    kind = types_pb2.Actor.Kind.Value(f"KIND_{who.kind.value or 'UNSPECIFIED'}")
-    return types_pb2.Actor(kind=kind, id=who.id)
+    return types_pb2.Actor(kind=_ACTOR_KINDS[who.kind], id=who.id)
 
 
 def outcome(result: Earned | Exception) -> pb.EarnOutcome:

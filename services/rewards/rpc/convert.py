@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.rewards.v1 import rewards_pb2 as pb
 from loyalty.types.v1.types_pb2 import Money
 
+from services.chassis.moments import timestamp
 from services.rewards.domain.definitions import RewardDefinition
 from services.rewards.domain.discounts import AmountOff, Discount, PercentOff
 from services.rewards.domain.rewards import Reward, RewardEvent
@@ -93,13 +94,6 @@ def discount(given: Discount) -> pb.Discount:
         case AmountOff(minor=minor, currency=currency):
             return pb.Discount(amount=Money(amount=minor, currency=currency))
     return pb.Discount(in_kind=True)
-
-
-def timestamp(at: datetime) -> Timestamp:
-    """A moment."""
-    message = Timestamp()
-    message.FromDatetime(at)
-    return message
 
 
 def _maybe(at: datetime | None) -> Timestamp | None:
