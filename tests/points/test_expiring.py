@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
+from typing import Any
 
 import pytest
 from loyalty.points.v1 import points_pb2 as pb
 
+from deploy.local.databases import DatabaseUrls
+from services.chassis.postgres import create_pool
+from services.points.usecases.earn_items import Earned
+from services.points.usecases.earn_queue import EarnQueue
+from services.points.usecases.earning import earn_points
 from tests.points.calendar import (
     account_of,
     at,
@@ -18,6 +25,7 @@ from tests.points.calendar import (
     till,
 )
 from tests.points.house import House, new_id, refusal_of, stamp
+from tests.points.test_parallel import as_earn
 from tests.points.till import SPEND_1, Till, line
 
 FEBRUARY = local("2027-02-01T00:00")
@@ -357,4 +365,38 @@ async def test_a_batch_posts_overdue_expiry_of_those_who_have_some(house: House)
     assert [outcome.earned.balance for outcome in outcomes] == [3] * 40 + [6]
     assert [outcome.earned.entry.sequence for outcome in outcomes] == [3] * 20 + [1] * 20 + [4]
     assert len(await house.events("points.expired")) == 20
+    assert await house.breaches() == {}
+
+
+async def test_the_earn_path_pays_only_for_what_is_due(
+    house: House, points_urls: DatabaseUrls
+) -> None:
+    """P1, D8: with an expiry policy as many statements as without; one more where points ended."""
+    pool = await create_pool(points_urls.service_url, size_max=1, name="points-counted")
+    deps = replace(house.deps, pool=pool)
+    queue = EarnQueue(deps)
+    statements: list[str] = []
+
+    def heard(record: Any) -> None:
+        statements.append(record.query)
+
+    async with pool.acquire() as conn:
+        conn.add_query_logger(heard)
+
+    async def cost() -> int:
+        statements.clear()
+        (result,) = await earn_points(deps, queue, [as_earn(house, new_id(), house.alice)])
+        assert isinstance(result, Earned)
+        return len(statements)
+
+    await at(house, "2026-10-01T12:00")
+    # The first ones of a connection ask about types, too.
+    warm = [await cost() for _ in range(3)]
+    await save_rules(house, expiry_policy="P3M")
+    assert [await cost() for _ in range(2)] == [warm[-1]] * 2
+    await at(house, "2027-02-01T12:00")
+    assert [await cost() for _ in range(2)] == [warm[-1] + 1, warm[-1]]
+    await queue.drain()
+    await pool.close()
+    assert await expiries(house) == [(-1, FEBRUARY)] * 2
     assert await house.breaches() == {}
