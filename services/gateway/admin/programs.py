@@ -1,24 +1,18 @@
-""" "Créer / Modifier programmes": names, codes and the earn QR of each salon (LS-02 to LS-07)."""
+""" "Créer / Modifier programmes": all programs, new ones, and the earn QR of each salon."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 
 from fastapi import APIRouter, Response
-from loyalty.enrollment.v1.enrollment_pb2 import Salon
 from loyalty.points.v1 import points_pb2
 from loyalty.points.v1.points_pb2 import (
     CreateProgramRequest,
     GetEarnTokenRequest,
-    GetProgramCodesRequest,
-    GetProgramCodesResponse,
     GetProgramRequest,
     ListProgramsRequest,
     Program,
-    UpdateProgramRequest,
 )
-from loyalty.rewards.v1.rewards_pb2 import ListRewardDefinitionsRequest
 
 from services.chassis.errors import RemoteRefusal
 from services.gateway import qr
@@ -36,18 +30,7 @@ from services.gateway.web.forms import (
 
 router = APIRouter()
 
-COOL_DOWN_MINUTES_MAX = 24 * 60
-# Slips of the finger stay below this in a day, in a whole chain.
-CODE_FAILURES_ALARMING = 20
-_SHOWN = {
-    "name": "name",
-    "points_code": "points_code",
-    "multi_point_code": "multi_point_code",
-    "visit_points": "visit_points",
-    "cool_down_seconds": "cool_down_minutes",
-    "term_one": "term_one",
-    "term_other": "term_other",
-}
+_SHOWN = {"name": "name", "visit_points": "visit_points"}
 
 
 def earn_link(desk: Desk, earn_token: str) -> str:
@@ -104,120 +87,10 @@ def _accrual(said: str) -> points_pb2.AccrualType.ValueType:
     return points_pb2.ACCRUAL_TYPE_SPEND if spends else points_pb2.ACCRUAL_TYPE_VISIT
 
 
-async def _codes(desk: Desk, program_id: str) -> GetProgramCodesResponse:
-    """The codes in clear, for those who manage the program (LS-03), and wrong tries of late."""
-    if not desk.manages:
-        return GetProgramCodesResponse()
-    request = GetProgramCodesRequest(
-        chain_id=desk.chain_id, program_id=program_id, actor=desk.principal.actor
-    )
-    answer: GetProgramCodesResponse = await desk.deps.clients.points.GetProgramCodes(request)
-    return answer
-
-
-async def _earn_links(desk: Desk, program: Program) -> list[tuple[Salon, str]]:
-    """The earn link of each salon in which the program counts (D23)."""
-    wanted = [
-        salon
-        for salon in await desk.salons()
-        if salon.active and (not program.salon_ids or salon.id in program.salon_ids)
-    ]
-    tokens = await asyncio.gather(
-        *(
-            desk.deps.clients.points.GetEarnToken(
-                GetEarnTokenRequest(
-                    chain_id=desk.chain_id, program_id=program.id, salon_id=salon.id
-                )
-            )
-            for salon in wanted
-        )
-    )
-    return [
-        (salon, earn_link(desk, token.earn_token))
-        for salon, token in zip(wanted, tokens, strict=True)
-    ]
-
-
-async def _program(desk: Desk, program_id: str) -> Program:
+async def program_of(desk: Desk, program_id: str) -> Program:
+    """A program of the chain."""
     request = GetProgramRequest(chain_id=desk.chain_id, program_id=program_id)
     return (await desk.deps.clients.points.GetProgram(request)).program
-
-
-async def _edit_form(
-    desk: Desk, program_id: str, fields: Fields | None = None, problems: Problems = NO_PROBLEMS
-) -> Response:
-    program = await _program(desk, program_id)
-    codes, links, definitions = await asyncio.gather(
-        _codes(desk, program.id),
-        _earn_links(desk, program),
-        desk.deps.clients.rewards.ListRewardDefinitions(
-            ListRewardDefinitionsRequest(chain_id=desk.chain_id, program_id=program.id)
-        ),
-    )
-    return desk.show(
-        "program.html",
-        here="programs",
-        problems=problems,
-        program=program,
-        codes=codes.codes,
-        code_failures=codes.code_failures,
-        code_failures_alarming=CODE_FAILURES_ALARMING,
-        links=links,
-        definitions=definitions.definitions,
-        fields=fields,
-        key=new_key(),
-    )
-
-
-@router.get("/admin/programs/{program_id}")
-async def program_page(desk: DeskDep, program_id: str) -> Response:
-    """ "Modifier": every section of a program on one page, "Sauvegarder" at the end (LS-02)."""
-    return await _edit_form(desk, program_id)
-
-
-def _minutes(text: str, language: str) -> tuple[int, Problems]:
-    """The pause between two points, in whole minutes; 0 = none."""
-    if text == "0":
-        return 0, NO_PROBLEMS
-    minutes, problems = whole_number(text, language, "cool_down_minutes")
-    return min(minutes, COOL_DOWN_MINUTES_MAX), problems
-
-
-@router.post("/admin/programs/{program_id}")
-async def save_program(desk: ManagerDesk, program_id: str) -> Response:
-    """ "Sauvegarder": the form as a whole, or nothing of it."""
-    fields = await read_fields(desk.request)
-    points, wrong_points = whole_number(fields.text("visit_points"), desk.language, "visit_points")
-    minutes, wrong_minutes = _minutes(fields.text("cool_down_minutes"), desk.language)
-    wrong = {**wrong_points.fields, **wrong_minutes.fields}
-    if wrong:
-        return await _edit_form(desk, program_id, fields, Problems(fields=wrong))
-    program = await _program(desk, program_id)
-    codes = (await _codes(desk, program.id)).codes
-    request = UpdateProgramRequest(
-        idempotency_key=fields.key,
-        chain_id=desk.chain_id,
-        program_id=program.id,
-        name=fields.text("name"),
-        term_one=fields.text("term_one"),
-        term_other=fields.text("term_other"),
-        active=fields["active"] == "1",
-        accrual_type=_accrual(fields["accrual_type"]),
-        visit_points=points,
-        cool_down_seconds=minutes * 60,
-        actor=desk.principal.actor,
-    )
-    # Only a code that was really changed is sent: saving a name must not count as a new code.
-    if fields.text("points_code") != codes.points_code:
-        request.points_code = fields.text("points_code")
-    if fields.text("multi_point_code") != codes.multi_point_code:
-        request.multi_point_code = fields.text("multi_point_code")
-    try:
-        await desk.deps.clients.points.UpdateProgram(request)
-    except RemoteRefusal as refusal:
-        problems = problems_of(refusal, desk.language, shown=_SHOWN)
-        return await _edit_form(desk, program_id, fields, problems)
-    return desk.go(f"programs/{program_id}", done="saved")
 
 
 _IMAGE_NAME = re.compile(r"[0-9a-f-]{36}\.(png|svg)")
