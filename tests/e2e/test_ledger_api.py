@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from loyalty.points.v1.points_pb2 import ADJUSTMENT_REASON_GOODWILL
 
 from tests.e2e.chains import Chain, balance, earn, enrol, fresh_key, make_tier, open_chain, take
 from tests.e2e.sales import problem, refund_amount, sell, set_rules, sold, spend
@@ -108,6 +109,41 @@ async def test_an_empty_account_says_so(chain: Chain) -> None:
 
     assert (told["balance"], told["text"]) == (0, "balance 0 = 0 earned")
     assert told["entries"] == told["totals"] == []
+
+
+async def test_till_and_panel_write_the_same_entry(chain: Chain) -> None:
+    """SQ-52, SQ-30: same result and same fields from both; only who did it differs."""
+    owner = chain.told["owner"]
+    at_home = {"Origin": chain.base_url}
+    browser = httpx.AsyncClient(base_url=chain.base_url, headers=at_home)
+    async with chain.client() as client, browser as panel:
+        account = await enrol(chain, client)
+        found = await client.get(f"/v2/loyalty/accounts/{account}")
+        member = found.json()["loyalty_account"]["customer_id"]
+        await adjust(client, account, 10, "Geste commercial")
+        credentials = {"email": owner["email"], "password": owner["password"]}
+        signed_in = await panel.post("/signin", data=credentials)
+        given = await panel.post(
+            f"/admin/members/{member}/points",
+            data={
+                "k": fresh_key(),
+                "program_id": chain.program_id,
+                "points": "10",
+                "reason": str(ADJUSTMENT_REASON_GOODWILL),
+            },
+        )
+        assert signed_in.status_code == given.status_code == 303, given.text
+        by_panel, by_till = (await ledger(client, account))["entries"]
+
+    assert by_till["actor"]["type"] == "API_KEY"
+    assert by_panel["actor"] == {"type": "STAFF", "id": owner["id"]}
+    assert by_panel.keys() == by_till.keys()
+    told = [
+        {name: entry[name] for name in ("type", "points", "reason", "expiration_policy")}
+        for entry in (by_till, by_panel)
+    ]
+    assert told[0] == told[1]
+    assert (by_till["balance_after"], by_panel["balance_after"]) == (10, 20)
 
 
 async def test_points_that_end_are_told_with_their_day_and_end(chain: Chain) -> None:
