@@ -94,4 +94,4 @@ fmt: env ## Format and sort
 	@$(PY) -m ruff format --quiet .
 
 smoke: env ## The main job once, over HTTP, on Apache Kafka
-	@KAFKA=apache $(PYTEST) tests/e2e/test_smoke.py
+	@KAFKA=apache $(PYTEST) tests/e2e/test_smoke.py tests/e2e/test_two_points.py
