@@ -208,7 +208,7 @@ async def _state(stub: PointsServiceStub, day: Day) -> list[Any]:
 
 
 async def test_two_tills_and_two_processes_end_as_one_clean_run(stack: Stack) -> None:
-    """Whatever is repeated, reordered or cut off by `kill -9`: the same ledger, every point once."""
+    """Repeated, reordered or cut off by `kill -9`: the same ledger, every point once."""
     seed = int(os.environ.get("TWO_POINTS_SEED", random.SystemRandom().randrange(2**32)))
     print(f"TWO_POINTS_SEED={seed}")  # noqa: T201
     clean = await _open_day(stack, "Salon Clair", random.Random(seed))
