@@ -36,6 +36,12 @@ SELECT chain_id, uuidv7(), id, uuidv7(), {points}, {points}, 'P3M', now() - inte
 FROM opened
 """
 
+_PROGRAM = """
+INSERT INTO public.program_account (chain_id, id, program_id, side)
+SELECT $1, gen_random_uuid(), $2, side
+FROM unnest(ARRAY['issued', 'redeemed', 'adjusted', 'expired']) AS side
+"""
+
 # The same rows as the sweep writes, by one statement that knows nothing of rules.
 _SET_BASED = """
 WITH ended AS MATERIALIZED (
@@ -102,6 +108,7 @@ async def measure(stack: Platform, world: World, *, accounts: int) -> Ending:
         for schema in (SCHEMA, "public"):
             load = _LOAD.format(schema=schema, points=POINTS)
             await conn.execute(load, chain_id, program_id, accounts)
+        await conn.execute(_PROGRAM, chain_id, program_id)
         await conn.execute("VACUUM ANALYZE")
         set_based = await _set_based(conn, chain_id)
         # Its relay would publish meanwhile: that is measured by itself.

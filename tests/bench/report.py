@@ -100,12 +100,15 @@ def _idle(run: Run) -> Sequence[float]:
 
 
 def _expiry(run: Run) -> Sequence[float]:
-    return [_over(run.ending.seconds, run.ending.set_based_seconds)]
+    ended = run.ending
+    return [] if ended.faults else [_over(ended.seconds, ended.set_based_seconds)]
 
 
 def _relay(run: Run) -> Sequence[float]:
     rates = [taken.measures["accumulate"].rate for taken in run.sound]
-    return [_over(run.ending.relay_rate, statistics.median(rates))] if rates else []
+    if run.ending.faults or not rates:
+        return []
+    return [_over(run.ending.relay_rate, statistics.median(rates))]
 
 
 def _goal(
