@@ -15,18 +15,14 @@ from services.chassis.idempotency import New, Replay, Reused, Twin
 from services.chassis.postgres import Connection
 from services.points import events
 from services.points.domain import earning, expiry, grants, ledger, programs
-from services.points.domain.codes import CodeKind, CodeTry
 from services.points.domain.earning import Earn, Scan, TypedCode, Worth
 from services.points.domain.errors import (
     AccountUnknown,
-    CodeInvalid,
-    CodesLocked,
     EarnTokenInvalid,
     Refusal,
 )
 from services.points.domain.grants import AuditLine, Grant, MultiPointWay
 from services.points.domain.ids import (
-    AccountId,
     ChainId,
     GrantId,
     LotId,
@@ -37,14 +33,14 @@ from services.points.domain.ledger import Account, Entry, Fact, Movement
 from services.points.domain.lots import POLICY_NEVER
 from services.points.domain.programs import Program
 from services.points.storage import accounts as account_rows
-from services.points.storage import code_failures
 from services.points.storage import grants as grant_rows
 from services.points.storage import ledger as ledger_rows
 from services.points.storage import programs as program_rows
 from services.points.storage.accounts import Opening
 from services.points.storage.programs import ChainView
-from services.points.usecases import code_guard, overdue, standings
+from services.points.usecases import overdue, standings
 from services.points.usecases.deps import Deps
+from services.points.usecases.earn_codes import TypedCodes
 from services.points.usecases.earn_items import (
     AccountName,
     Arrival,
@@ -83,10 +79,7 @@ class _Batch:
         self.movements: list[Movement] = []
         self.consumed: list[tuple[ChainId, GrantId, PostingId]] = []
         self.audit: list[AuditLine] = []
-        self.locked_codes: set[tuple[ChainId, AccountId, CodeKind]] = set()
-        self.failed: list[CodeTry] = []
-        self.right: list[CodeTry] = []
-        self.right_codes: dict[int, tuple[CodeKind, ...]] = {}
+        self.codes = TypedCodes(deps, conn)
         self.visits: dict[AccountName, list[Entry]] = {}
         self.grants: dict[tuple[ChainId, GrantId], Grant] = {}
         self.by_grant: dict[tuple[ChainId, str], Entry] = {}
@@ -120,7 +113,7 @@ class _Batch:
 
     def refuse(self, place: int, why: Exception) -> None:
         """Say no to one earn; its neighbours go on."""
-        self.outcomes[place] = Outcome(result=why, right_codes=self.right_codes.get(place, ()))
+        self.outcomes[place] = Outcome(result=why, right_codes=self.codes.right_of(place))
 
     async def _candidates(self, fresh: Sequence[int]) -> list[Candidate]:
         """Read programs, salons and locked codes of the earns at hand; find each one's account."""
@@ -140,9 +133,7 @@ class _Batch:
                 candidates.append(self._candidate(place, earn))
             except Refusal as refusal:
                 self.refuse(place, refusal)
-        self.locked_codes = await code_failures.locked(
-            self.conn, [c.name for c in candidates if isinstance(c.earn.origin, TypedCode)]
-        )
+        await self.codes.look_up(candidates)
         return candidates
 
     def _candidate(self, place: int, earn: Earn) -> Candidate:
@@ -185,37 +176,14 @@ class _Batch:
         programs.require_serving(program, standing)
         worth = earning.worth(earn, program=program, now=self.now(earn.chain_id))
         if isinstance(earn.origin, TypedCode):
-            self._check_codes(candidate, program, earn.origin)
-        return replace(candidate, worth=worth)
-
-    def _check_codes(self, candidate: Candidate, program: Program, origin: TypedCode) -> None:
-        """Look at the typed codes, the points code first: it alone never says more than no."""
-        barred = self.arrivals[candidate.place].barred
-        if barred is not None:
-            raise barred
-        typed = [(CodeKind.POINTS, origin.points_code)]
-        if origin.points > 1:
-            typed.append((CodeKind.MULTI_POINT, origin.multi_point_code))
-        if any((*candidate.name, kind) in self.locked_codes for kind, _ in typed):
-            raise CodesLocked
-        sealed = self._view(program.chain_id).codes[program.id]
-        verdicts = [
-            (kind, code_guard.typed_right(self.deps, kind, typed=code, sealed=sealed))
-            for kind, code in typed
-        ]
-        for kind, right in verdicts:
-            code_try = CodeTry(
-                chain_id=program.chain_id,
-                account_id=candidate.account_id,
-                program_id=program.id,
-                kind=kind,
+            self.codes.check(
+                candidate,
+                program=program,
+                origin=earn.origin,
+                sealed=self._view(program.chain_id).codes[program.id],
+                barred=self.arrivals[candidate.place].barred,
             )
-            if not right:
-                self.failed.append(code_try)
-                raise CodeInvalid(field=kind.field)
-            self.right.append(code_try)
-            known = self.right_codes.get(candidate.place, ())
-            self.right_codes[candidate.place] = (*known, kind)
+        return replace(candidate, worth=worth)
 
     async def _lock(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Open what is not there yet and lock every account; bare accounts show their program."""
@@ -297,7 +265,7 @@ class _Batch:
             self.refuse(candidate.place, refusal)
             return
         self.outcomes[candidate.place] = Outcome(
-            result=earned, right_codes=self.right_codes.get(candidate.place, ())
+            result=earned, right_codes=self.codes.right_of(candidate.place)
         )
 
     def _earlier(self, candidate: Candidate) -> Entry | None:
@@ -396,7 +364,7 @@ class _Batch:
         risen = await standings.after_earns(self.conn, list(self.climbers.values()))
         await grant_rows.consume(self.conn, self.consumed, now=self.real_now)
         await grant_rows.audit(self.conn, self.audit)
-        await code_guard.record(self.deps, self.conn, failed=self.failed, right=self.right)
+        await self.codes.record()
         await outbox.append(
             self.conn,
             [
