@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from services.chassis.runner import App
-from services.chassis.signing import Sealer
+from services.chassis.signing import Sealer, Signer
 from services.messaging.domain.provider import Provider, Providers
 from services.messaging.providers.mailbox import Mailbox
 from services.messaging.providers.smtp import Smtp, SmtpServer
 from services.messaging.providers.twilio import Twilio
 from services.messaging.settings import Settings
-from services.messaging.usecases.deps import CODE_PURPOSE, Deps
+from services.messaging.usecases.deps import CODE_PURPOSE, UNSUBSCRIBE_PURPOSE, Deps
 
 
 def deps(app: App[Settings]) -> Deps:
@@ -20,6 +20,7 @@ def deps(app: App[Settings]) -> Deps:
         clock=app.business,
         providers=Providers(mailbox=Mailbox(app.pool), sms=_sms(app), email=_email(settings)),
         sealer=Sealer(settings.secret_key.get_secret_value(), CODE_PURPOSE),
+        unsubscribe=Signer(settings.secret_key.get_secret_value(), UNSUBSCRIBE_PURPOSE),
         public_url=settings.public_url,
         sms_number=settings.sms_sender_number,
         email_sender=settings.email_sender,

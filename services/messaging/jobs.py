@@ -97,11 +97,12 @@ async def listen(deps: Deps, woken: asyncio.Event) -> None:
 def due_source(deps: Deps) -> DueSource:
     """What a walk through business time asks of us: messages leave on the day that caused them."""
 
-    async def next_due(_chain_id: UUID) -> datetime | None:
-        # Deliveries wait in real time only; nothing here is due at a business time.
-        return None
+    async def next_due(chain_id: UUID) -> datetime | None:
+        # Quiet hours and full days end at a business time; all else waits in real time only.
+        return await sending.next_waiting(deps, ChainId(chain_id))
 
     async def run_due(chain_id: UUID) -> int:
+        await sending.release(deps, ChainId(chain_id))
         steps = 0
         while await sending.send_next(deps, chain_id=ChainId(chain_id)):
             steps += 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
 import phonenumbers
+from phonenumbers import timezone
 
 from services.messaging.domain.errors import PhoneInvalid
 
@@ -30,3 +33,14 @@ def recipient(text: str) -> str:
         return e164(text, field="to")
     except PhoneInvalid:
         return text.strip()
+
+
+def zone_of(number: str) -> ZoneInfo | None:
+    """The time zone of a phone where its number lies in one single zone, else None."""
+    try:
+        zones = timezone.time_zones_for_number(phonenumbers.parse(number))
+        if len(zones) != 1 or zones[0] == timezone.UNKNOWN_TIMEZONE:
+            return None
+        return ZoneInfo(zones[0])
+    except (phonenumbers.NumberParseException, ZoneInfoNotFoundError, ValueError, OSError):
+        return None

@@ -15,7 +15,7 @@ from loyalty.events.v1 import messaging_events_pb2
 from deploy.local.databases import DatabaseUrls
 from services.chassis.clock import BusinessClock, FixedClock
 from services.chassis.postgres import Connection, Pool, create_pool, in_transaction
-from services.chassis.signing import Sealer
+from services.chassis.signing import Sealer, Signer
 from services.messaging.domain.chain import Chain, ChainId, Language, MemberId, Plan
 from services.messaging.domain.consent import Channel
 from services.messaging.domain.contact import Contact
@@ -28,7 +28,7 @@ from services.messaging.providers.smtp import Smtp, SmtpServer
 from services.messaging.providers.twilio import Twilio
 from services.messaging.usecases import contacts, inbound, journal, sending
 from services.messaging.usecases.contacts import ContactNews, FirstGrant, RequestedCode
-from services.messaging.usecases.deps import CODE_PURPOSE, Deps
+from services.messaging.usecases.deps import CODE_PURPOSE, UNSUBSCRIBE_PURPOSE, Deps
 from tests.engines import Postgres
 from tests.messaging.carriers import FakeSmtp, FakeTwilio
 
@@ -40,7 +40,8 @@ EMAIL = "alice@example.com"
 SENDER = "no-reply@meche.example"
 _EMPTY = """
 TRUNCATE chain_copy, contact, consent_record, consent, correspondence, inbound_sms, delivery,
-         delivery_attempt, sandbox_message, outbox, inbox, dead_letter, consumer_position
+         delivery_attempt, sandbox_message, member_account, member_standing, member_salon,
+         program_copy, message_settings, message_template, sms_day, early_news, email_asked, outbox, inbox, dead_letter, consumer_position
 """
 
 
@@ -276,6 +277,7 @@ async def messaging(
             clock=BusinessClock(clock),
             providers=Providers(mailbox=Mailbox(pool), sms=sms, email=email),
             sealer=Sealer(SECRET, CODE_PURPOSE),
+            unsubscribe=Signer(SECRET, UNSUBSCRIBE_PURPOSE),
             public_url="https://fidelite.example.ca",
             sms_number=SHARED_NUMBER,
             email_sender=SENDER,

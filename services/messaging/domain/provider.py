@@ -31,6 +31,8 @@ class Outgoing:
     # Empty for SMS.
     subject: str
     body: str
+    # Of e-mail that may be refused: the link of its RFC 8058 headers; empty otherwise.
+    unsubscribe_url: str = ""
     # Business time of the chain; what the sandbox mailbox shows.
     occurred_at: datetime
     # Real time at which the first attempt began: a lookup need not search before it.

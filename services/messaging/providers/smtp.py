@@ -138,5 +138,8 @@ def _raw(message: Outgoing) -> bytes:
     # The same in every attempt: a mail server that got it twice can tell.
     mail["Message-ID"] = f"<{_message_id(message)}>"
     mail["Auto-Submitted"] = "auto-generated"
+    if message.unsubscribe_url:
+        mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.set_content(message.body)
     return mail.as_bytes()

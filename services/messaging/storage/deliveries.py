@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -29,15 +30,24 @@ def _member(row: asyncpg.Record) -> MemberId | None:
     return None if row["member_id"] is None else MemberId(row["member_id"])
 
 
-async def queue(conn: Connection, delivery: NewDelivery, *, real_now: datetime) -> bool:
-    """Put a delivery on the list; False when its cause has one already."""
+async def queue(
+    conn: Connection,
+    delivery: NewDelivery,
+    *,
+    real_now: datetime,
+    not_before: datetime | None = None,
+) -> bool:
+    """Put a delivery on the list; False when its cause has one already.
+
+    `not_before` is a real time at which its turn comes.
+    """
     queued = await conn.fetchval(
         """
         WITH queued AS (
             INSERT INTO delivery
                 (chain_id, id, kind, key, member_id, channel, address, language, params,
                  sealed_code, next_attempt_at, expires_at, occurred_at, recorded_at, updated_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $11, $13)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $15, $12, $13, $11, $13)
             ON CONFLICT (chain_id, kind, key) DO NOTHING
             RETURNING id
         )
@@ -57,8 +67,97 @@ async def queue(conn: Connection, delivery: NewDelivery, *, real_now: datetime) 
         delivery.expires_at,
         delivery.occurred_at,
         CHANNEL,
+        not_before or real_now,
     )
     return queued is not None
+
+
+async def add_to_welcome(
+    conn: Connection,
+    chain_id: ChainId,
+    member_id: MemberId,
+    *,
+    cause: str,
+    params: Mapping[str, str],
+    real_now: datetime,
+) -> bool:
+    """Let a welcome that has not left yet tell the first points too, and leave now (SQ-27).
+
+    Repeatable: true also where it was this cause that it told. Locks the welcome.
+    """
+    told = await conn.fetchval(
+        """
+        WITH told AS (
+            UPDATE delivery
+            SET params = params || $4::jsonb || jsonb_build_object('cause', $3::text),
+                next_attempt_at = CASE WHEN waits_until IS NULL THEN $5 ELSE next_attempt_at END
+            WHERE chain_id = $1 AND kind = 'WELCOME' AND key = $2
+              AND state = 'QUEUED' AND attempts = 0 AND params->>'cause' IS NULL
+            RETURNING id
+        )
+        SELECT pg_notify($6, '') IS NOT NULL FROM told
+        UNION ALL
+        SELECT true FROM delivery
+        WHERE chain_id = $1 AND kind = 'WELCOME' AND key = $2 AND params->>'cause' = $3
+        LIMIT 1
+        """,
+        chain_id,
+        str(member_id),
+        cause,
+        dict(params),
+        real_now,
+        CHANNEL,
+    )
+    return told is not None
+
+
+async def release(conn: Connection, chain_id: ChainId, *, now: datetime, real_now: datetime) -> int:
+    """Let go what waited for a business time that has come; how many."""
+    released: int = await conn.fetchval(
+        """
+        WITH released AS (
+            UPDATE delivery SET next_attempt_at = $3
+            WHERE chain_id = $1 AND state = 'QUEUED' AND waits_until <= $2
+              AND next_attempt_at > $3
+            RETURNING id
+        )
+        SELECT count(*) FROM released
+        """,
+        chain_id,
+        now,
+        real_now,
+    )
+    return released
+
+
+async def next_waiting(conn: Connection, chain_id: ChainId) -> datetime | None:
+    """The earliest business time for which a delivery of a chain waits."""
+    found: datetime | None = await conn.fetchval(
+        """
+        SELECT min(waits_until) FROM delivery
+        WHERE chain_id = $1 AND state = 'QUEUED' AND waits_until IS NOT NULL
+        """,
+        chain_id,
+    )
+    return found
+
+
+async def find_address(
+    conn: Connection, chain_id: ChainId, delivery_id: DeliveryId
+) -> tuple[Channel, str, MemberId | None, Language | None] | None:
+    """Where a delivery went, to whom, and in which language."""
+    row = await conn.fetchrow(
+        """
+        SELECT channel, address, member_id, language FROM delivery
+        WHERE chain_id = $1 AND id = $2
+        """,
+        chain_id,
+        delivery_id,
+    )
+    if row is None:
+        return None
+    language = Language(row["language"]) if row["language"] else None
+    return Channel(row["channel"]), row["address"], _member(row), language
 
 
 async def lock_due(
@@ -69,7 +168,7 @@ async def lock_due(
         """
         SELECT chain_id, id, kind, member_id, channel, address, language, params, sealed_code,
                state, attempts, lookups, sender, expires_at, occurred_at, recorded_at,
-               first_attempt_at
+               first_attempt_at, waits_until
         FROM delivery
         WHERE state IN ('QUEUED', 'SENDING') AND next_attempt_at <= $1
           AND ($2::uuid IS NULL OR chain_id = $2)
@@ -99,6 +198,7 @@ async def lock_due(
         occurred_at=row["occurred_at"],
         recorded_at=row["recorded_at"],
         first_attempt_at=row["first_attempt_at"],
+        waits_until=row["waits_until"],
     )
 
 
@@ -111,7 +211,7 @@ async def next_due_at(conn: Connection) -> datetime | None:
 
 
 async def is_under_way(conn: Connection, chain_id: ChainId, *, real_now: datetime) -> bool:
-    """Whether a delivery of the chain is due or in a provider's hands."""
+    """Whether a delivery of the chain is due by then or in a provider's hands."""
     found: bool = await conn.fetchval(
         """
         SELECT EXISTS (
@@ -136,13 +236,13 @@ async def start_attempt(
     real_now: datetime,
     business_now: datetime,
 ) -> bool:
-    """Mark a queued delivery as handed to a provider and open its attempt."""
+    """Mark a queued delivery as handed to a provider and open its attempt; keeps its params."""
     started = await conn.fetchval(
         """
         WITH started AS (
             UPDATE delivery
             SET state = 'SENDING', attempts = attempts + 1, sender = $3, provider = $4,
-                next_attempt_at = $5, updated_at = $7, reason = '', lookups = 0,
+                next_attempt_at = $5, updated_at = $7, reason = '', lookups = 0, params = $8,
                 first_attempt_at = coalesce(first_attempt_at, $6)
             WHERE chain_id = $1 AND id = $2 AND state = 'QUEUED'
             RETURNING chain_id, id, attempts
@@ -158,6 +258,7 @@ async def start_attempt(
         lease_until,
         real_now,
         business_now,
+        dict(delivery.params),
     )
     return started is not None
 
@@ -221,12 +322,14 @@ async def postpone(
     until: datetime,
     business_now: datetime,
     lookups: int = 0,
+    waits_until: datetime | None = None,
 ) -> bool:
     """Leave a delivery for a later moment, queued or still to be looked up."""
     left = await conn.fetchval(
         """
         UPDATE delivery
-        SET state = $5, reason = $6, next_attempt_at = $7, updated_at = $8, lookups = $9
+        SET state = $5, reason = $6, next_attempt_at = $7, updated_at = $8, lookups = $9,
+            waits_until = coalesce($10, waits_until)
         WHERE chain_id = $1 AND id = $2 AND state = $3 AND attempts = $4
         RETURNING true
         """,
@@ -239,6 +342,7 @@ async def postpone(
         until,
         business_now,
         lookups,
+        waits_until,
     )
     return left is not None
 
@@ -266,19 +370,37 @@ async def list_entries(
         before_sequence,
         limit,
     )
-    return [
-        DeliveryEntry(
-            sequence=row["sequence"],
-            chain_id=ChainId(row["chain_id"]),
-            id=DeliveryId(row["id"]),
-            kind=MessageKind(row["kind"]),
-            member_id=_member(row),
-            channel=Channel(row["channel"]),
-            state=DeliveryState(row["state"]),
-            reason=row["reason"],
-            attempts=row["attempts"],
-            created_at=row["occurred_at"],
-            updated_at=row["updated_at"],
-        )
-        for row in rows
-    ]
+    return [_entry(row) for row in rows]
+
+
+async def find_entry(
+    conn: Connection, chain_id: ChainId, *, kind: MessageKind, key: str
+) -> DeliveryEntry | None:
+    """The journal's line of what followed from one cause."""
+    row = await conn.fetchrow(
+        """
+        SELECT sequence, chain_id, id, kind, member_id, channel, state, reason, attempts,
+               occurred_at, updated_at
+        FROM delivery WHERE chain_id = $1 AND kind = $2 AND key = $3
+        """,
+        chain_id,
+        kind.value,
+        key,
+    )
+    return None if row is None else _entry(row)
+
+
+def _entry(row: asyncpg.Record) -> DeliveryEntry:
+    return DeliveryEntry(
+        sequence=row["sequence"],
+        chain_id=ChainId(row["chain_id"]),
+        id=DeliveryId(row["id"]),
+        kind=MessageKind(row["kind"]),
+        member_id=_member(row),
+        channel=Channel(row["channel"]),
+        state=DeliveryState(row["state"]),
+        reason=row["reason"],
+        attempts=row["attempts"],
+        created_at=row["occurred_at"],
+        updated_at=row["updated_at"],
+    )

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from services.chassis.clock import BusinessClock
 from services.chassis.postgres import Pool
-from services.chassis.signing import Sealer
+from services.chassis.signing import Sealer, Signer
 from services.messaging.domain.provider import Providers
 
 # Enrollment seals one-time codes for this purpose, with the same root secret.
 CODE_PURPOSE = "one-time-code"
+UNSUBSCRIBE_PURPOSE = "unsubscribe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,8 @@ class Deps:
     providers: Providers
     # Opens one-time codes, at the moment of sending and never before.
     sealer: Sealer
+    # Signs the links that stop e-mail.
+    unsubscribe: Signer
     public_url: str
     # The platform's shared number, E.164 (D26).
     sms_number: str

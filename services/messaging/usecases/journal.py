@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging.domain.chain import ChainId, MemberId
@@ -14,7 +15,7 @@ from services.messaging.storage import contacts, deliveries, mailbox
 from services.messaging.usecases.deps import Deps
 
 # Below a caller's deadline; the mailbox itself answers within milliseconds.
-MAILBOX_WAIT_SECONDS_MAX = 1.5
+MAILBOX_WAIT_SECONDS_MAX = 2.5
 MAILBOX_POLL_SECONDS = 0.02
 
 
@@ -44,8 +45,11 @@ async def wait_for_mailbox(deps: Deps, chain_id: ChainId) -> bool:
     loop = asyncio.get_running_loop()
     end = loop.time() + MAILBOX_WAIT_SECONDS_MAX
 
+    # A welcome that waits for the first points is on its way too.
+    by = deps.clock.real_now() + timedelta(seconds=MAILBOX_WAIT_SECONDS_MAX)
+
     async def work(conn: Connection) -> bool:
-        return await deliveries.is_under_way(conn, chain_id, real_now=deps.clock.real_now())
+        return await deliveries.is_under_way(conn, chain_id, real_now=by)
 
     while await in_transaction(deps.pool, work):
         if loop.time() > end:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from services.chassis import outbox
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging import events, metrics
 from services.messaging.domain.chain import PLATFORM
-from services.messaging.domain.delivery import Delivery, DeliveryState, retry_at
+from services.messaging.domain.delivery import Delivery, DeliveryState, Wait, retry_at
 from services.messaging.domain.provider import (
     Accepted,
     Lookup,
@@ -49,7 +47,7 @@ async def record_outcome(
             if until is None:
                 await end(deps, conn, delivery, state=DeliveryState.FAILED, reason=outcome.reason)
             else:
-                await put_off(deps, conn, delivery, reason=outcome.reason, until=until)
+                await put_off(deps, conn, delivery, wait=Wait(until=until, reason=outcome.reason))
         # Unclear: the row stays in SENDING and is looked up when its lease ends.
 
     await in_transaction(deps.pool, work)
@@ -88,7 +86,7 @@ async def record_lookup(deps: Deps, delivery: Delivery, found: Accepted | Lookup
             if retry_at(attempts=delivery.attempts, now=now) is None:
                 await end(deps, conn, delivery, state=DeliveryState.FAILED, reason="not_accepted")
             else:
-                await put_off(deps, conn, delivery, reason="not_accepted", until=now)
+                await put_off(deps, conn, delivery, wait=Wait(until=now, reason="not_accepted"))
         elif found is Lookup.CANNOT_SAY:
             await end(deps, conn, delivery, state=DeliveryState.UNKNOWN, reason="answer_lost")
         # TRY_LATER: asked again when the lease ends.
@@ -140,16 +138,15 @@ async def end(
     return True
 
 
-async def put_off(
-    deps: Deps, conn: Connection, delivery: Delivery, *, reason: str, until: datetime
-) -> None:
+async def put_off(deps: Deps, conn: Connection, delivery: Delivery, *, wait: Wait) -> None:
     """Leave a delivery in the queue for a later moment."""
     await deliveries.postpone(
         conn,
         delivery,
         before=delivery.state,
         state=DeliveryState.QUEUED,
-        reason=reason,
-        until=until,
+        reason=wait.reason,
+        until=wait.until,
         business_now=deps.clock.now(delivery.chain_id),
+        waits_until=wait.business_until,
     )

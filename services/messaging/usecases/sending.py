@@ -15,9 +15,8 @@ from typing import TypeAlias
 import structlog
 
 from services.chassis.postgres import Connection, in_transaction, listening
-from services.chassis.signing import Unsealable
-from services.messaging import templates
-from services.messaging.domain.chain import PLATFORM, Chain, ChainId, Language
+from services.messaging.domain import segments
+from services.messaging.domain.chain import PLATFORM, Chain, ChainId
 from services.messaging.domain.consent import Address, Barrier, Channel, MessageClass, may_send
 from services.messaging.domain.delivery import (
     LEASE,
@@ -25,7 +24,6 @@ from services.messaging.domain.delivery import (
     Close,
     Delivery,
     DeliveryState,
-    MessageKind,
     Wait,
     verdict,
 )
@@ -39,7 +37,8 @@ from services.messaging.domain.provider import (
     Unclear,
 )
 from services.messaging.storage import consents, contacts, deliveries
-from services.messaging.usecases import outcomes
+from services.messaging.templates import Words
+from services.messaging.usecases import holding, outcomes, wording
 from services.messaging.usecases.deps import Deps
 
 log = structlog.get_logger(__name__)
@@ -56,6 +55,8 @@ class Claimed:
     chain: Chain | None
     provider: Provider
     lease_until: datetime
+    # Made at this moment; a refusal where there are none.
+    words: Words | Rejected
     # True where an earlier attempt's answer was lost: look it up, do not send.
     look_up: bool
 
@@ -93,6 +94,26 @@ async def next_due_at(deps: Deps) -> datetime | None:
     return await in_transaction(deps.pool, deliveries.next_due_at)
 
 
+async def next_waiting(deps: Deps, chain_id: ChainId) -> datetime | None:
+    """The earliest business time for which a delivery of a chain waits; None: for none."""
+
+    async def work(conn: Connection) -> datetime | None:
+        return await deliveries.next_waiting(conn, chain_id)
+
+    return await in_transaction(deps.pool, work)
+
+
+async def release(deps: Deps, chain_id: ChainId) -> int:
+    """Let go what waited for a business time of the chain that has come."""
+
+    async def work(conn: Connection) -> int:
+        return await deliveries.release(
+            conn, chain_id, now=deps.clock.now(chain_id), real_now=deps.clock.real_now()
+        )
+
+    return await in_transaction(deps.pool, work)
+
+
 @asynccontextmanager
 async def queue_notices(
     deps: Deps, heard: Callable[[object, int, str, object], None]
@@ -124,21 +145,32 @@ async def claim_next(deps: Deps, *, chain_id: ChainId | None = None) -> Claim:
         provider = _provider(deps, delivery, chain)
         if delivery.state is DeliveryState.SENDING:
             return await _claim_lookup(deps, conn, delivery, chain, provider, now=now)
+        settings = await holding.settings_of(conn, delivery.chain_id, chain)
         decided = verdict(
             delivery,
             chain_known=chain is not None or delivery.chain_id == PLATFORM,
             provider_known=provider is not None,
             barrier=await _barrier(deps, conn, delivery),
             now=now,
+            hold=holding.quiet(deps, delivery, chain, settings),
         )
         if isinstance(decided, Close):
             await outcomes.end(deps, conn, delivery, state=decided.state, reason=decided.reason)
             return Settled()
-        if isinstance(decided, Wait) or provider is None:
-            until = decided.until if isinstance(decided, Wait) else now
-            await outcomes.put_off(deps, conn, delivery, reason="chain_unknown", until=until)
+        if isinstance(decided, Wait):
+            await outcomes.put_off(deps, conn, delivery, wait=decided)
             return Settled()
-        return await _claim_attempt(deps, conn, delivery, chain, provider, now=now)
+        if provider is None:
+            return Settled()
+        delivery = await wording.settled(conn, delivery)
+        words = await wording.words(deps, conn, delivery, chain)
+        if isinstance(words, Words):
+            length = segments.measured(words.body).segments
+            full = await holding.count_sms(deps, conn, delivery, chain, settings, segments=length)
+            if full is not None:
+                await outcomes.put_off(deps, conn, delivery, wait=full)
+                return Settled()
+        return await _claim_attempt(deps, conn, delivery, chain, provider, words=words, now=now)
 
     return await in_transaction(deps.pool, work)
 
@@ -175,6 +207,7 @@ async def _claim_attempt(
     chain: Chain | None,
     provider: Provider,
     *,
+    words: Words | Rejected,
     now: datetime,
 ) -> Claim:
     sender = deps.sms_number if delivery.channel is Channel.SMS else deps.email_sender
@@ -205,6 +238,7 @@ async def _claim_attempt(
         chain=chain,
         provider=provider,
         lease_until=lease_until,
+        words=words,
         look_up=False,
     )
 
@@ -234,15 +268,17 @@ async def _claim_lookup(
         lookups=delivery.lookups + 1,
     )
     return Claimed(
-        delivery=delivery, chain=chain, provider=provider, lease_until=lease_until, look_up=True
+        delivery=delivery,
+        chain=chain,
+        provider=provider,
+        lease_until=lease_until,
+        words=await wording.words(deps, conn, delivery, chain),
+        look_up=True,
     )
 
 
 async def hand_over(deps: Deps, claimed: Claimed) -> SendOutcome:
-    """Give the message to its provider; no transaction is open meanwhile.
-
-    A one-time code is opened here and nowhere else.
-    """
+    """Give the message to its provider; no transaction is open meanwhile."""
     message = _outgoing(deps, claimed)
     if isinstance(message, Rejected):
         return message
@@ -281,29 +317,9 @@ def _log_fault(event: str, claimed: Claimed, error: Exception) -> None:
 
 
 def _outgoing(deps: Deps, claimed: Claimed) -> Outgoing | Rejected:
-    delivery, chain = claimed.delivery, claimed.chain
-    code = ""
-    if delivery.kind is MessageKind.ONE_TIME_CODE:
-        try:
-            code = deps.sealer.open(delivery.sealed_code or b"").decode("ascii")
-        except (Unsealable, UnicodeDecodeError):
-            return Rejected(reason="code_unreadable")
-    name = templates.short_name(chain.name) if chain else templates.PLATFORM_NAME
-    base = deps.public_url.rstrip("/")
-    try:
-        words = templates.render(
-            delivery.kind,
-            delivery.channel,
-            _languages(delivery, chain),
-            answer=delivery.params.get("answer", ""),
-            params={
-                "chain": name,
-                "code": code,
-                "link": f"{base}/m/{chain.slug}" if chain else base,
-            },
-        )
-    except KeyError:
-        return Rejected(reason="no_words")
+    delivery, words = claimed.delivery, claimed.words
+    if isinstance(words, Rejected):
+        return words
     return Outgoing(
         delivery_id=delivery.id,
         chain_id=delivery.chain_id,
@@ -311,18 +327,11 @@ def _outgoing(deps: Deps, claimed: Claimed) -> Outgoing | Rejected:
         channel=delivery.channel,
         to=delivery.address,
         sender=delivery.sender,
-        sender_name=name,
+        sender_name=wording.name_of(claimed.chain),
         subject=words.subject,
         body=words.body,
-        occurred_at=delivery.occurred_at,
+        unsubscribe_url=wording.unsubscribe_url(deps, delivery),
+        # What has waited for the morning leaves in the morning.
+        occurred_at=max(delivery.occurred_at, delivery.waits_until or delivery.occurred_at),
         first_attempt_at=delivery.first_attempt_at or delivery.recorded_at,
     )
-
-
-def _languages(delivery: Delivery, chain: Chain | None) -> list[Language]:
-    """Her language; the chain's where she chose none; both for an answer to a stranger."""
-    if delivery.language is not None:
-        return [delivery.language]
-    if delivery.kind is MessageKind.KEYWORD_ANSWER or chain is None:
-        return [Language.FR, Language.EN]
-    return [chain.language]
