@@ -12,6 +12,7 @@ from loyalty.events.v1 import messaging_events_pb2
 from loyalty.types.v1 import types_pb2
 
 from services.chassis.outbox import OutboxEvent
+from services.messaging.domain.chain import ChainId, MemberId
 from services.messaging.domain.consent import Channel, ConsentRecord
 from services.messaging.domain.delivery import Delivery, DeliveryState
 
@@ -54,6 +55,27 @@ def consent_changed(record: ConsentRecord, *, record_id: int) -> OutboxEvent:
         subject=key,
         payload=payload.SerializeToString(deterministic=True),
         occurred_at=record.occurred_at,
+    )
+
+
+def contact_collected(
+    chain_id: ChainId, member_id: MemberId, *, points: int, occurred_at: datetime
+) -> OutboxEvent:
+    """A member gave the e-mail address that she was asked for (SQ-09)."""
+    payload = messaging_events_pb2.ContactCollected(
+        chain_id=str(chain_id),
+        member_id=str(member_id),
+        points=points,
+        occurred_at=_timestamp(occurred_at),
+    )
+    return OutboxEvent(
+        topic=TOPIC,
+        key=str(member_id),
+        type="contact.collected",
+        chain_id=chain_id,
+        subject=str(member_id),
+        payload=payload.SerializeToString(deterministic=True),
+        occurred_at=occurred_at,
     )
 
 

@@ -25,6 +25,11 @@ async def build(app: App[Settings]) -> None:
         topics=[consumers.CONTACTS],
         handlers=consumers.contact_handlers(deps),
     )
+    app.consume(
+        group=consumers.STANDINGS_GROUP,
+        topics=[consumers.POINTS],
+        handlers=consumers.standing_handlers(deps),
+    )
     app.background("sender", lambda: jobs.send_deliveries(deps, woken))
     app.background("listener", lambda: jobs.listen(deps, woken))
     app.business_due(jobs.due_source(deps))

@@ -140,7 +140,7 @@ async def put_program(conn: Connection, program: ProgramCopy) -> bool:
         ON CONFLICT (chain_id, program_id) DO UPDATE
             SET name = excluded.name, term_one = excluded.term_one,
                 term_other = excluded.term_other, active = excluded.active,
-                version = excluded.version, recorded_at = now()
+                version = excluded.version
             WHERE kept.version < excluded.version
         RETURNING true
         """,
@@ -153,6 +153,43 @@ async def put_program(conn: Connection, program: ProgramCopy) -> bool:
         program.version,
     )
     return stored is not None
+
+
+async def find_program(
+    conn: Connection, chain_id: ChainId, program_id: ProgramId
+) -> ProgramCopy | None:
+    """A program, when its event has arrived."""
+    row = await conn.fetchrow(
+        """
+        SELECT name, term_one, term_other, active, version FROM program_copy
+        WHERE chain_id = $1 AND program_id = $2
+        """,
+        chain_id,
+        program_id,
+    )
+    if row is None:
+        return None
+    return ProgramCopy(
+        chain_id=chain_id,
+        program_id=program_id,
+        name=row["name"],
+        term_one=row["term_one"],
+        term_other=row["term_other"],
+        active=row["active"],
+        version=row["version"],
+    )
+
+
+async def default_program(conn: Connection, chain_id: ChainId) -> ProgramCopy | None:
+    """The running program that came first."""
+    program_id = await conn.fetchval(
+        """
+        SELECT program_id FROM program_copy WHERE chain_id = $1 AND active
+        ORDER BY recorded_at, program_id LIMIT 1
+        """,
+        chain_id,
+    )
+    return None if program_id is None else await find_program(conn, chain_id, program_id)
 
 
 async def accounts_of(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from services.chassis import outbox
@@ -17,13 +17,21 @@ from services.messaging.domain.chain import Chain, ChainId, Language, MemberId
 from services.messaging.domain.consent import Address, Channel, ConsentRecord, ConsentSource
 from services.messaging.domain.contact import Contact, joined_by
 from services.messaging.domain.delivery import (
+    FIRST_POINTS_WAIT,
+    NEWS_AGE_MAX,
     WELCOME_AGE_MAX,
     DeliveryId,
     MessageKind,
     NewDelivery,
 )
-from services.messaging.storage import consents, contacts, deliveries
+from services.messaging.domain.news import News
+from services.messaging.storage import consents, contacts, deliveries, standings
+from services.messaging.storage import news as news_rows
+from services.messaging.usecases import holding, telling
 from services.messaging.usecases.deps import Deps
+
+# Where staff or a tablet give the first points with the enrolment (D21, SQ-02).
+_EARNS_AT_ONCE = frozenset({"TILL", "TABLET"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +87,9 @@ async def take_contact(deps: Deps, conn: Connection, news: ContactNews) -> None:
     for grant in news.first_grants:
         await _first_grant(conn, contact, grant, enrollment_source=news.enrollment_source)
     if news.enrolled_now:
-        await _welcome(deps, conn, contact, at=news.at)
+        await _enrolled(deps, conn, contact, news)
+    if contact.email:
+        await _email_given(deps, conn, contact)
 
 
 async def _first_grant(
@@ -107,10 +117,26 @@ async def _first_grant(
     metrics.CONSENT_CHANGES.labels(grant.channel.value, record.source.value, "true").inc()
 
 
-async def _welcome(deps: Deps, conn: Connection, contact: Contact, *, at: datetime) -> None:
+async def _enrolled(deps: Deps, conn: Connection, contact: Contact, news: ContactNews) -> None:
+    """Welcome a new member, ask for her e-mail address, and tell what has waited for her contact.
+
+    At a till or a tablet her first points follow at once; the welcome waits for them (SQ-27).
+    """
+    pause = FIRST_POINTS_WAIT if news.enrollment_source in _EARNS_AT_ONCE else timedelta()
+    await _welcome(deps, conn, contact, at=news.at, pause=pause)
+    await _ask_for_email(deps, conn, contact, pause=pause)
+    await news_rows.lock_member(conn, contact.chain_id, contact.member_id)
+    for waited in await news_rows.take(conn, contact.chain_id, contact.member_id):
+        await telling.tell(deps, conn, waited)
+
+
+async def _welcome(
+    deps: Deps, conn: Connection, contact: Contact, *, at: datetime, pause: timedelta
+) -> None:
     channel = joined_by(contact)
     if channel is None:
         return
+    now = deps.clock.real_now()
     await deliveries.queue(
         conn,
         NewDelivery(
@@ -127,13 +153,66 @@ async def _welcome(deps: Deps, conn: Connection, contact: Contact, *, at: dateti
             expires_at=at + WELCOME_AGE_MAX,
             occurred_at=deps.clock.now(contact.chain_id),
         ),
-        real_now=deps.clock.real_now(),
+        real_now=now,
+        not_before=now + pause,
+    )
+
+
+async def _ask_for_email(
+    deps: Deps, conn: Connection, contact: Contact, *, pause: timedelta
+) -> None:
+    """Offer points to a new member for her e-mail address, where the chain does so (SQ-09)."""
+    if contact.email or not contact.phone:
+        return
+    chain = await contacts.find_chain(conn, contact.chain_id)
+    points = (await holding.settings_of(conn, contact.chain_id, chain)).collect_email_points
+    if not points:
+        return
+    now = deps.clock.now(contact.chain_id)
+    asked = await news_rows.note_asked(
+        conn, contact.chain_id, contact.member_id, points=points, at=now
+    )
+    if not asked:
+        return
+    offer = News(
+        chain_id=contact.chain_id,
+        member_id=contact.member_id,
+        kind=MessageKind.COLLECT_EMAIL,
+        key=str(contact.member_id),
+        params={"points": str(points), "term": await _term(conn, contact.chain_id, points)},
+        occurred_at=now,
+        expires_at=now + NEWS_AGE_MAX,
+    )
+    await telling.tell_contact(deps, conn, offer, contact, after=pause)
+
+
+async def _term(conn: Connection, chain_id: ChainId, points: int) -> str:
+    """What the chain calls points, by its oldest running program."""
+    program = await standings.default_program(conn, chain_id)
+    return program.term(points) if program else ("point" if points == 1 else "points")
+
+
+async def _email_given(deps: Deps, conn: Connection, contact: Contact) -> None:
+    """She gave the address that she was asked for: her points follow, once (SQ-09)."""
+    now = deps.clock.now(contact.chain_id)
+    points = await news_rows.note_given(conn, contact.chain_id, contact.member_id, at=now)
+    if points is None:
+        return
+    await outbox.append(
+        conn,
+        [
+            events.contact_collected(
+                contact.chain_id, contact.member_id, points=points, occurred_at=now
+            )
+        ],
     )
 
 
 async def forget_contact(conn: Connection, chain_id: ChainId, member_id: MemberId) -> None:
     """Forget how an erased member is reached; older events cannot bring it back."""
     await contacts.erase_contact(conn, chain_id, member_id)
+    await standings.forget(conn, chain_id, member_id)
+    await news_rows.take(conn, chain_id, member_id)
 
 
 async def take_code(deps: Deps, conn: Connection, code: RequestedCode) -> None:

@@ -1,4 +1,4 @@
-"""Events of others that messaging acts on. The only file that names their topics.
+"""Events of enrollment that messaging acts on. The only file that names their topics.
 
 Reasons of dead letters name fields, never what stood in them.
 """

@@ -1,0 +1,25 @@
+"""Events of others that messaging acts on, by who tells them."""
+
+from __future__ import annotations
+
+from services.messaging.consumers.enrollment import (
+    CHAINS_GROUP,
+    CONTACTS,
+    CONTACTS_GROUP,
+    ENROLLMENT,
+    chain_handlers,
+    contact_handlers,
+)
+from services.messaging.consumers.points import POINTS, STANDINGS_GROUP, standing_handlers
+
+__all__ = [
+    "CHAINS_GROUP",
+    "CONTACTS",
+    "CONTACTS_GROUP",
+    "ENROLLMENT",
+    "POINTS",
+    "STANDINGS_GROUP",
+    "chain_handlers",
+    "contact_handlers",
+    "standing_handlers",
+]
