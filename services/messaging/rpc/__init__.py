@@ -17,6 +17,10 @@ STATUS: dict[type[Exception], grpc.StatusCode] = {
     errors.MemberUnknown: grpc.StatusCode.NOT_FOUND,
     errors.ConsentBelongsToMember: grpc.StatusCode.PERMISSION_DENIED,
     errors.EmailMissing: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.MessageStopped: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ContactMissing: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.TokenInvalid: grpc.StatusCode.NOT_FOUND,
+    errors.TemplateUnknown: grpc.StatusCode.NOT_FOUND,
     errors.Refusal: grpc.StatusCode.INVALID_ARGUMENT,
 }
 

@@ -8,7 +8,7 @@ from loyalty.types.v1 import types_pb2
 from services.messaging.domain.consent import Channel, Standing
 from services.messaging.rpc import reading, writing
 from services.messaging.rpc.door import Door
-from services.messaging.usecases import consent
+from services.messaging.usecases import consent, unsubscribing
 
 
 class ConsentsServicer(Door):
@@ -44,6 +44,16 @@ class ConsentsServicer(Door):
             ),
         )
         return pb.SetEmailConsentResponse(consent=_consent(Channel.EMAIL, standing))
+
+    async def Unsubscribe(
+        self, request: pb.UnsubscribeRequest, context: object
+    ) -> pb.UnsubscribeResponse:
+        """`unsubscribing.unsubscribe`."""
+        done = await unsubscribing.unsubscribe(self._deps, request.token)
+        return pb.UnsubscribeResponse(
+            chain_id=str(done.chain_id),
+            language=types_pb2.Language.Value(f"LANGUAGE_{done.language.value}"),
+        )
 
 
 def _consent(channel: Channel, standing: Standing | None) -> pb.Consent:

@@ -5,14 +5,10 @@ from __future__ import annotations
 from loyalty.messaging.v1 import messaging_pb2 as pb
 
 from services.messaging import phones
-from services.messaging.domain.delivery import DeliveryEntry, DeliveryState
 from services.messaging.domain.mailbox import SandboxMessage
 from services.messaging.rpc import reading, writing
 from services.messaging.rpc.door import Door
-from services.messaging.usecases import journal
-
-# What is still under way shows as queued.
-_STATUS_NAME = {DeliveryState.SENDING: "QUEUED"}
+from services.messaging.usecases import journal, status
 
 
 class JournalServicer(Door):
@@ -47,9 +43,21 @@ class JournalServicer(Door):
         )
         page = entries[:limit]
         return pb.ListDeliveriesResponse(
-            deliveries=[_delivery(entry) for entry in page],
+            deliveries=[writing.delivery(entry) for entry in page],
             cursor=writing.cursor(page[-1].sequence) if len(entries) > limit else "",
         )
+
+    async def SendStatus(
+        self, request: pb.SendStatusRequest, context: object
+    ) -> pb.SendStatusResponse:
+        """`status.send_status`."""
+        entry = await status.send_status(
+            self._deps,
+            reading.chain_id(request.chain_id),
+            reading.member_id(request.member_id),
+            idempotency_key=reading.idempotency_key(request.idempotency_key),
+        )
+        return pb.SendStatusResponse(delivery=writing.delivery(entry))
 
 
 def _message(message: SandboxMessage) -> pb.SandboxMessage:
@@ -61,20 +69,4 @@ def _message(message: SandboxMessage) -> pb.SandboxMessage:
         body=message.body,
         kind=pb.MessageKind.Value(f"MESSAGE_KIND_{message.kind.value}"),
         created_at=writing.timestamp(message.created_at),
-    )
-
-
-def _delivery(entry: DeliveryEntry) -> pb.Delivery:
-    status = _STATUS_NAME.get(entry.state, entry.state.value)
-    return pb.Delivery(
-        id=str(entry.id),
-        chain_id=str(entry.chain_id),
-        member_id=str(entry.member_id) if entry.member_id else "",
-        channel=writing.to_channel(entry.channel),
-        kind=pb.MessageKind.Value(f"MESSAGE_KIND_{entry.kind.value}"),
-        status=pb.DeliveryStatus.Value(f"DELIVERY_STATUS_{status}"),
-        attempts=entry.attempts,
-        reason=entry.reason,
-        created_at=writing.timestamp(entry.created_at),
-        updated_at=writing.timestamp(entry.updated_at),
     )

@@ -15,6 +15,7 @@ from services.messaging.domain.consent import Channel
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
+KEY_LENGTH_MAX = 128
 
 _UUID_FORM = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}", re.ASCII)
 _SEQUENCE_FORM = re.compile(rb"[1-9][0-9]{0,17}")
@@ -61,3 +62,10 @@ def channel(channel: types_pb2.Channel.ValueType) -> Channel | None:
     if channel == types_pb2.CHANNEL_SMS:
         return Channel.SMS
     return Channel.EMAIL if channel == types_pb2.CHANNEL_EMAIL else None
+
+
+def idempotency_key(text: str) -> str:
+    """The caller's key of a request. Refuses with IdInvalid."""
+    if not 1 <= len(text) <= KEY_LENGTH_MAX or not text.isprintable():
+        raise errors.IdInvalid(field="idempotency_key")
+    return text

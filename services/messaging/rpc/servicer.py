@@ -5,11 +5,13 @@ from __future__ import annotations
 from services.messaging.rpc.consents import ConsentsServicer
 from services.messaging.rpc.inbound import InboundServicer
 from services.messaging.rpc.journal import JournalServicer
+from services.messaging.rpc.preferences import PreferencesServicer
 
 
 class MessagingServicer(
     ConsentsServicer,
     InboundServicer,
     JournalServicer,
+    PreferencesServicer,
 ):
     """`loyalty.messaging.v1.MessagingService`, put together from its parts."""

@@ -1,0 +1,95 @@
+""" "Envoyer le statut": the balance of now to one member, when staff ask for it (SQ-32)."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from services.chassis.errors import InvariantViolated, KeyReused
+from services.chassis.postgres import Connection, in_transaction
+from services.messaging.domain.chain import PLATFORM, ChainId, MemberId
+from services.messaging.domain.consent import Address, Channel, MessageClass, may_send
+from services.messaging.domain.contact import joined_by
+from services.messaging.domain.delivery import (
+    NEWS_AGE_MAX,
+    STATUS_WAIT,
+    DeliveryEntry,
+    DeliveryId,
+    MessageKind,
+    NewDelivery,
+)
+from services.messaging.domain.errors import ContactMissing, MemberUnknown, MessageStopped
+from services.messaging.storage import consents, contacts, deliveries
+from services.messaging.usecases.deps import Deps
+
+
+async def send_status(
+    deps: Deps, chain_id: ChainId, member_id: MemberId, *, idempotency_key: str
+) -> DeliveryEntry:
+    """Queue one message with the member's balance. Repeatable by key.
+
+    Refuses with MemberUnknown, ContactMissing, and MessageStopped where a STOP or an unsubscribe
+    is in force: staff hear it at once; the message itself is asked again when it leaves.
+    """
+
+    async def work(conn: Connection) -> DeliveryEntry:
+        sent = await deliveries.find_entry(
+            conn, chain_id, kind=MessageKind.STATUS, key=idempotency_key
+        )
+        if sent is None:
+            await _queue(deps, conn, chain_id, member_id, key=idempotency_key)
+            sent = await deliveries.find_entry(
+                conn, chain_id, kind=MessageKind.STATUS, key=idempotency_key
+            )
+        if sent is None:
+            raise InvariantViolated("a status was queued that is not in the journal")
+        if sent.member_id != member_id:
+            raise KeyReused
+        return sent
+
+    return await in_transaction(deps.pool, work)
+
+
+async def _queue(
+    deps: Deps, conn: Connection, chain_id: ChainId, member_id: MemberId, *, key: str
+) -> None:
+    contact = await contacts.find_contact(conn, chain_id, member_id)
+    if contact is None:
+        raise MemberUnknown
+    channel = joined_by(contact)
+    if channel is None:
+        raise ContactMissing
+    address = contact.address(channel)
+    await _ask_consent(conn, chain_id, channel, address)
+    now = deps.clock.real_now()
+    await deliveries.queue(
+        conn,
+        NewDelivery(
+            chain_id=chain_id,
+            id=DeliveryId(uuid4()),
+            kind=MessageKind.STATUS,
+            key=key,
+            member_id=member_id,
+            channel=channel,
+            address=address,
+            language=contact.language,
+            params={},
+            sealed_code=None,
+            expires_at=now + NEWS_AGE_MAX,
+            occurred_at=deps.clock.now(chain_id),
+        ),
+        real_now=now,
+        not_before=now + STATUS_WAIT,
+    )
+
+
+async def _ask_consent(conn: Connection, chain_id: ChainId, channel: Channel, address: str) -> None:
+    here = Address(chain_id=chain_id, channel=channel, value=address)
+    everywhere = Address(chain_id=PLATFORM, channel=channel, value=address)
+    number = await consents.find_standing(conn, everywhere)
+    barrier = may_send(
+        MessageClass.SERVICE,
+        standing=await consents.find_standing(conn, here),
+        number_stopped=number is not None and not number.granted,
+    )
+    if barrier is not None:
+        raise MessageStopped(params={"channel": channel.value})
