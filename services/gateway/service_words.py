@@ -529,6 +529,54 @@ _OFFERS: Final[Mapping[str, Words]] = {
 }
 
 _MESSAGING: Final[Mapping[str, Words]] = {
+    "MESSAGE_STOPPED": Words(
+        status=409,
+        public="BAD_REQUEST",
+        en="This person asked to get no more messages this way. She alone can change that, by "
+        "texting YES or in “My account”.",
+        fr="Cette personne ne veut plus de messages par cette voie. Elle seule peut en décider "
+        "autrement, en textant OUI ou dans « mon compte ».",
+    ),
+    "CONTACT_MISSING": Words(
+        status=409,
+        public="BAD_REQUEST",
+        en="This member has given neither a phone number nor an e-mail address.",
+        fr="Ce membre n’a donné ni numéro de téléphone ni adresse courriel.",
+    ),
+    "QUIET_HOURS_INVALID": Words(
+        status=400,
+        public="INVALID_TIME",
+        en="Write quiet hours as 21:00 and 08:00, at most {hours_max} hours; leave both empty for "
+        "none.",
+        fr="Écrivez les heures de silence comme 21:00 et 08:00, au plus {hours_max} heures ; "
+        "laissez les deux vides pour n’en avoir aucune.",
+    ),
+    "RECEIPT_MODE_INVALID": Words(
+        status=400,
+        public="INVALID_ENUM_VALUE",
+        en="Choose when receipts are sent: always, the first time, or never.",
+        fr="Choisissez quand les reçus partent : toujours, la première fois ou jamais.",
+    ),
+    "TEMPLATE_INVALID": Words(
+        status=400,
+        public="INVALID_VALUE",
+        en="These words cannot be used: look at “{what}” in line {line}. Only the listed names and "
+        "{{% if %}} are possible.",
+        fr="Ce texte ne peut pas servir : voyez « {what} » à la ligne {line}. Seuls les noms de la "
+        "liste et {{% if %}} sont possibles.",
+    ),
+    "TEMPLATE_UNKNOWN": Words(
+        status=404,
+        public="NOT_FOUND",
+        en="There is no such message whose words you can choose.",
+        fr="Il n’y a pas de tel message dont vous choisissez le texte.",
+    ),
+    "TOKEN_INVALID": Words(
+        status=404,
+        public="NOT_FOUND",
+        en="This link is not one of ours, or not all of it was copied.",
+        fr="Ce lien n’est pas de nous ou n’est pas entier.",
+    ),
     "MEMBER_UNKNOWN": Words(
         status=404,
         public="NOT_FOUND",
