@@ -12,10 +12,10 @@ from loyalty.events.v1 import enrollment_events_pb2
 from services.chassis.consumer import Handler
 from services.chassis.events import Event, Impossible
 from services.chassis.postgres import Connection
-from services.offers import usecases
 from services.offers.domain.chain import Chain
 from services.offers.domain.offer import ChainId
-from services.offers.usecases import Deps
+from services.offers.usecases import offers as usecases
+from services.offers.usecases.deps import Deps
 
 ENROLLMENT = "loyalty.enrollment.v1"
 GROUP = "offers.chain-copies"

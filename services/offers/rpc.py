@@ -11,16 +11,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.offers.v1 import offers_pb2, offers_pb2_grpc
 from loyalty.types.v1 import types_pb2
 
-from services.offers import usecases
 from services.offers.domain import errors
 from services.offers.domain.offer import ChainId, Change, Draft, OfferId
-from services.offers.usecases import By, Deps, Shown
+from services.offers.usecases import offers as usecases
+from services.offers.usecases import pictures
+from services.offers.usecases.deps import By, Deps, Shown
 
 _UUID_FORM = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}", re.ASCII)
 
 STATUS: dict[type[Exception], grpc.StatusCode] = {
     errors.ChainUnknown: grpc.StatusCode.UNAVAILABLE,
     errors.OfferNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.ImageNotFound: grpc.StatusCode.NOT_FOUND,
     errors.Refusal: grpc.StatusCode.INVALID_ARGUMENT,
 }
 
@@ -114,6 +116,65 @@ class Servicer(offers_pb2_grpc.OffersServiceServicer):
         )
         return offers_pb2.ListOffersResponse(offers=[_to_proto(one) for one in shown])
 
+    async def DuplicateOffer(
+        self, request: offers_pb2.DuplicateOfferRequest, context: object
+    ) -> offers_pb2.DuplicateOfferResponse:
+        """`usecases.duplicate_offer`."""
+        shown = await usecases.duplicate_offer(
+            self._deps,
+            usecases.DuplicateOffer(
+                chain_id=_chain_id(request.chain_id),
+                idempotency_key=request.idempotency_key,
+                offer_id=_offer_id(request.offer_id),
+                by=_by(request.actor),
+            ),
+        )
+        return offers_pb2.DuplicateOfferResponse(offer=_to_proto(shown))
+
+    async def SetOfferImage(
+        self, request: offers_pb2.SetOfferImageRequest, context: object
+    ) -> offers_pb2.SetOfferImageResponse:
+        """`pictures.set_picture`."""
+        shown = await pictures.set_picture(
+            self._deps,
+            pictures.SetPicture(
+                chain_id=_chain_id(request.chain_id),
+                offer_id=_offer_id(request.offer_id),
+                content=request.image,
+                media_type=request.media_type,
+                by=_by(request.actor),
+            ),
+        )
+        return offers_pb2.SetOfferImageResponse(offer=_to_proto(shown))
+
+    async def RemoveOfferImage(
+        self, request: offers_pb2.RemoveOfferImageRequest, context: object
+    ) -> offers_pb2.RemoveOfferImageResponse:
+        """`pictures.remove_picture`."""
+        shown = await pictures.remove_picture(
+            self._deps,
+            pictures.RemovePicture(
+                chain_id=_chain_id(request.chain_id),
+                offer_id=_offer_id(request.offer_id),
+                by=_by(request.actor),
+            ),
+        )
+        return offers_pb2.RemoveOfferImageResponse(offer=_to_proto(shown))
+
+    async def GetOfferImage(
+        self, request: offers_pb2.GetOfferImageRequest, context: object
+    ) -> offers_pb2.GetOfferImageResponse:
+        """`pictures.get_picture`."""
+        picture = await pictures.get_picture(
+            self._deps,
+            _chain_id(request.chain_id),
+            _offer_id(request.offer_id),
+            request.digest,
+        )
+        return offers_pb2.GetOfferImageResponse(
+            image=picture.content, media_type=picture.media_type
+        )
+
 
 def _chain_id(text: str) -> ChainId:
     if _UUID_FORM.fullmatch(text) is None:
@@ -168,4 +229,5 @@ def _to_proto(shown: Shown) -> offers_pb2.Offer:
         updated_at=updated_at,
         version=offer.version,
         visible_now=shown.visible_now,
+        image_digest=offer.image_digest,
     )

@@ -9,12 +9,14 @@ import asyncpg
 
 from services.offers.domain.chain import Chain
 from services.offers.domain.offer import ChainId, Offer, OfferId, OfferTerms, OfferType
+from services.offers.domain.picture import Picture
 
 if TYPE_CHECKING:
     from services.chassis.postgres import Connection
 
 _OFFER = """chain_id, id, type, title, description, exclusion, start_date, end_date,
-    coupon_expiry_date, shown_in_app, version, created_at, updated_at, deleted_at"""
+    coupon_expiry_date, shown_in_app, version, created_at, updated_at, deleted_at,
+    image_digest"""
 
 
 def _offer(row: asyncpg.Record) -> Offer:
@@ -35,6 +37,7 @@ def _offer(row: asyncpg.Record) -> Offer:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         deleted_at=row["deleted_at"],
+        image_digest=row["image_digest"],
     )
 
 
@@ -89,8 +92,8 @@ async def insert_offer(conn: Connection, offer: Offer, *, by_kind: str, by_id: s
         INSERT INTO offer
             (chain_id, id, type, title, description, exclusion, start_date, end_date,
              coupon_expiry_date, shown_in_app, version, created_at, updated_at,
-             changed_by_kind, changed_by_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+             changed_by_kind, changed_by_id, image_digest)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
         """,
         offer.chain_id,
         offer.id,
@@ -107,6 +110,7 @@ async def insert_offer(conn: Connection, offer: Offer, *, by_kind: str, by_id: s
         offer.updated_at,
         by_kind,
         by_id,
+        offer.image_digest,
     )
 
 
@@ -216,3 +220,113 @@ async def bump_living_offers(conn: Connection, chain_id: ChainId) -> list[Offer]
         chain_id,
     )
     return [_offer(row) for row in rows]
+
+
+async def put_picture(
+    conn: Connection,
+    chain_id: ChainId,
+    offer_id: OfferId,
+    picture: Picture,
+    *,
+    by_kind: str,
+    by_id: str,
+    now: datetime,
+) -> Offer | None:
+    """Give a living offer this picture and its next version; None when it is not there."""
+    offer = await _set_digest(
+        conn, chain_id, offer_id, picture.digest, by_kind=by_kind, by_id=by_id, now=now
+    )
+    if offer is not None:
+        await conn.execute(
+            """
+            INSERT INTO offer_picture (chain_id, offer_id, digest, media_type, content)
+            VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (chain_id, offer_id) DO UPDATE
+                SET digest = excluded.digest, media_type = excluded.media_type,
+                    content = excluded.content, recorded_at = now()
+            """,
+            chain_id,
+            offer_id,
+            picture.digest,
+            picture.media_type,
+            picture.content,
+        )
+    return offer
+
+
+async def drop_picture(
+    conn: Connection,
+    chain_id: ChainId,
+    offer_id: OfferId,
+    *,
+    by_kind: str,
+    by_id: str,
+    now: datetime,
+) -> Offer | None:
+    """Take a living offer's picture away and give it its next version; None when it is gone."""
+    await conn.execute(
+        "DELETE FROM offer_picture WHERE chain_id = $1 AND offer_id = $2", chain_id, offer_id
+    )
+    return await _set_digest(conn, chain_id, offer_id, "", by_kind=by_kind, by_id=by_id, now=now)
+
+
+async def _set_digest(
+    conn: Connection,
+    chain_id: ChainId,
+    offer_id: OfferId,
+    digest: str,
+    *,
+    by_kind: str,
+    by_id: str,
+    now: datetime,
+) -> Offer | None:
+    row = await conn.fetchrow(
+        f"""
+        UPDATE offer
+        SET image_digest = $3, version = version + 1, updated_at = $4,
+            changed_by_kind = $5, changed_by_id = $6
+        WHERE chain_id = $1 AND id = $2 AND deleted_at IS NULL
+        RETURNING {_OFFER}
+        """,  # noqa: S608
+        chain_id,
+        offer_id,
+        digest,
+        now,
+        by_kind,
+        by_id,
+    )
+    return None if row is None else _offer(row)
+
+
+async def copy_picture(
+    conn: Connection, chain_id: ChainId, offer_id: OfferId, to_offer_id: OfferId
+) -> None:
+    """Give another offer of the chain the same picture, if there is one."""
+    await conn.execute(
+        """
+        INSERT INTO offer_picture (chain_id, offer_id, digest, media_type, content)
+        SELECT chain_id, $3, digest, media_type, content
+        FROM offer_picture WHERE chain_id = $1 AND offer_id = $2
+        """,
+        chain_id,
+        offer_id,
+        to_offer_id,
+    )
+
+
+async def find_picture(
+    conn: Connection, chain_id: ChainId, offer_id: OfferId, digest: str
+) -> Picture | None:
+    """The offer's picture while it is the one of this digest."""
+    row = await conn.fetchrow(
+        """
+        SELECT media_type, content FROM offer_picture
+        WHERE chain_id = $1 AND offer_id = $2 AND digest = $3
+        """,
+        chain_id,
+        offer_id,
+        digest,
+    )
+    if row is None:
+        return None
+    return Picture(content=bytes(row["content"]), media_type=row["media_type"], digest=digest)

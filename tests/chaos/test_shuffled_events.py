@@ -35,7 +35,7 @@ from services.messaging.providers.mailbox import Mailbox
 from services.messaging.usecases.deps import CODE_PURPOSE
 from services.messaging.usecases.deps import Deps as MessagingDeps
 from services.offers import consumers as offers
-from services.offers.usecases import Deps as OffersDeps
+from services.offers.usecases.deps import Deps as OffersDeps
 from services.points import consumers as points
 from services.points.domain.ids import ChainId
 from services.points.domain.program_rules import RulesDraft

@@ -12,10 +12,11 @@ from loyalty.events.v1 import offers_events_pb2
 
 from services.chassis.clock import BusinessClock, FixedClock
 from services.chassis.postgres import Connection, Pool, create_pool, in_transaction
-from services.offers import usecases
 from services.offers.domain.chain import Chain
 from services.offers.domain.offer import ChainId, Draft
-from services.offers.usecases import By, CreateOffer, Deps, Shown
+from services.offers.usecases import offers as usecases
+from services.offers.usecases.deps import By, Deps, Shown
+from services.offers.usecases.offers import CreateOffer
 from tests.engines import Postgres
 
 OWNER = By(kind="STAFF", id="bob")

@@ -38,6 +38,7 @@ def offer(**words: object) -> Offer:
         created_at=moment,
         updated_at=moment,
         deleted_at=None,
+        image_digest="",
     )
 
 

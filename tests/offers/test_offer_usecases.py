@@ -9,16 +9,17 @@ from uuid import uuid4
 import pytest
 
 from services.chassis.errors import KeyReused
-from services.offers import usecases
 from services.offers.domain import errors
 from services.offers.domain.offer import ChainId, Change, Offer, OfferId
-from services.offers.usecases import CreateOffer, DeleteOffer, UpdateOffer
+from services.offers.usecases import offers as usecases
+from services.offers.usecases.deps import Shown
+from services.offers.usecases.offers import CreateOffer, DeleteOffer, UpdateOffer
 from tests.offers.conftest import OWNER, OffersHarness, draft
 
 
 async def update(
     offers: OffersHarness, chain_id: ChainId, offer_id: OfferId, **words: object
-) -> usecases.Shown:
+) -> Shown:
     return await usecases.update_offer(
         offers.deps,
         UpdateOffer(

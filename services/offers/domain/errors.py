@@ -76,6 +76,27 @@ class CouponExpiryBeforeStart(Refusal):
     field = "coupon_expiry_date"
 
 
+class ImageInvalid(Refusal):
+    """Bytes that are not a PNG, JPEG or WebP, or not the one that they are said to be (LS-56)."""
+
+    code = "image_invalid"
+    field = "image"
+
+
+class ImageTooLarge(Refusal):
+    """More bytes than an offer's picture may have."""
+
+    code = "image_too_large"
+    field = "image"
+
+
+class ImageNotFound(Refusal):
+    """The offer has no picture, or another one by now: the chain's logo stands in (LS-56)."""
+
+    code = "image_not_found"
+    field = "digest"
+
+
 class OfferNotFound(Refusal):
     """No such offer in this chain, or it was deleted."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NewType
@@ -66,6 +66,8 @@ class Offer:
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
+    # Of its picture; empty = the chain's logo (LS-56).
+    image_digest: str
 
     def is_visible(self, *, now: datetime, zone: ZoneInfo) -> bool:
         """Whether the chain's app shows the offer: both days count whole, in the home zone.
@@ -153,6 +155,27 @@ def changed_terms(terms: OfferTerms, change: Change) -> OfferTerms:
             shown_in_app=terms.shown_in_app if change.shown_in_app is None else change.shown_in_app,
         )
     )
+
+
+def terms_a_year_later(terms: OfferTerms) -> OfferTerms:
+    """The same words with each day a year later; 29 February becomes 28 February (LS-62).
+
+    Refuses with DateInvalid where that is past the last year that anyone plans for.
+    """
+    expiry = terms.coupon_expiry_date
+    return replace(
+        terms,
+        start_date=_a_year_later(terms.start_date, field="start_date"),
+        end_date=_a_year_later(terms.end_date, field="end_date"),
+        coupon_expiry_date=_a_year_later(expiry, field="coupon_expiry_date") if expiry else None,
+    )
+
+
+def _a_year_later(day: date, *, field: str) -> date:
+    if day.year >= YEAR_MAX:
+        raise DateInvalid(field=field)
+    is_leap_day = (day.month, day.day) == (2, 29)
+    return day.replace(year=day.year + 1, day=28 if is_leap_day else day.day)
 
 
 def _or(given: str | None, present: str) -> str:

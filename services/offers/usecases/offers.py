@@ -1,18 +1,14 @@
-"""What offers does: one function per use case, one transaction each."""
+"""The life of an offer: created, duplicated, changed, deleted, listed (LS-49 to LS-62)."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
-from uuid import UUID, uuid4
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import uuid4
 
-from services.chassis import idempotency, outbox
-from services.chassis.clock import BusinessClock
-from services.chassis.postgres import Connection, Pool, in_transaction
-from services.offers import events, metrics, storage
+from services.chassis import idempotency
+from services.chassis.postgres import Connection, in_transaction
+from services.offers import metrics, storage
 from services.offers.domain.chain import Chain
 from services.offers.domain.errors import ChainUnknown, IdempotencyKeyInvalid, OfferNotFound
 from services.offers.domain.offer import (
@@ -21,27 +17,12 @@ from services.offers.domain.offer import (
     Draft,
     Offer,
     OfferId,
-    OfferTerms,
-    OfferType,
     changed_terms,
     checked_terms,
+    terms_a_year_later,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deps:
-    """What the use cases stand on."""
-
-    pool: Pool
-    clock: BusinessClock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class By:
-    """Who asks, by kind and id; never a name."""
-
-    kind: str
-    id: str
+from services.offers.usecases.answers import from_answer, to_answer
+from services.offers.usecases.deps import By, Deps, Shown, publish, shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +55,13 @@ class DeleteOffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """An offer, and whether the chain's app shows it at the moment of the answer."""
+class DuplicateOffer:
+    """Last year's offer again."""
 
-    offer: Offer
-    visible_now: bool
+    chain_id: ChainId
+    idempotency_key: str
+    offer_id: OfferId
+    by: By
 
 
 async def create_offer(deps: Deps, command: CreateOffer) -> Shown:
@@ -87,14 +70,7 @@ async def create_offer(deps: Deps, command: CreateOffer) -> Shown:
     Repeatable: the same idempotency key returns the first answer, whatever became of the offer.
     Refuses with IdempotencyKeyInvalid, ChainUnknown, and what `checked_terms` refuses.
     """
-    if not 1 <= len(command.idempotency_key) <= idempotency.KEY_LENGTH_MAX:
-        raise IdempotencyKeyInvalid
-    claim = idempotency.Claim(
-        chain_id=command.chain_id,
-        operation="CreateOffer",
-        key=command.idempotency_key,
-        fingerprint=idempotency.fingerprint(repr(command.draft).encode()),
-    )
+    claim = _claim(command, "CreateOffer", asked=repr(command.draft))
 
     async def work(conn: Connection) -> Shown:
         chain = await storage.lock_chain(conn, command.chain_id)
@@ -111,16 +87,68 @@ async def create_offer(deps: Deps, command: CreateOffer) -> Shown:
                 created_at=now,
                 updated_at=now,
                 deleted_at=None,
+                image_digest="",
             )
             await storage.insert_offer(conn, offer, by_kind=command.by.kind, by_id=command.by.id)
-            await _publish(conn, [offer], chain=chain, now=now)
+            await publish(conn, [offer], chain=chain, now=now)
             metrics.OFFER_CHANGES.labels(change="created").inc()
-            return _to_answer(offer)
+            return to_answer(offer)
 
-        answer = _from_answer(await idempotency.once(conn, claim, effect))
-        return Shown(offer=answer, visible_now=answer.is_visible(now=now, zone=chain.zone))
+        answer = from_answer(await idempotency.once(conn, claim, effect))
+        return shown(answer, chain, now=now)
 
     return await in_transaction(deps.pool, work)
+
+
+async def duplicate_offer(deps: Deps, command: DuplicateOffer) -> Shown:
+    """The same words and picture with every day a year later (LS-62); a new offer of its own.
+
+    Locks the chain, then the offer that is copied. Repeatable by key. Refuses with
+    IdempotencyKeyInvalid, ChainUnknown, OfferNotFound, and DateInvalid past the last year.
+    """
+    claim = _claim(command, "DuplicateOffer", asked=str(command.offer_id))
+
+    async def work(conn: Connection) -> Shown:
+        chain = await storage.lock_chain(conn, command.chain_id)
+        if chain is None:
+            raise ChainUnknown
+        now = deps.clock.now(command.chain_id)
+
+        async def effect() -> bytes:
+            before = await storage.lock_offer(conn, command.chain_id, command.offer_id)
+            if before is None or before.deleted_at is not None:
+                raise OfferNotFound
+            offer = replace(
+                before,
+                id=OfferId(uuid4()),
+                terms=terms_a_year_later(before.terms),
+                version=1,
+                created_at=now,
+                updated_at=now,
+            )
+            await storage.insert_offer(conn, offer, by_kind=command.by.kind, by_id=command.by.id)
+            await storage.copy_picture(conn, command.chain_id, before.id, offer.id)
+            await publish(conn, [offer], chain=chain, now=now)
+            metrics.OFFER_CHANGES.labels(change="duplicated").inc()
+            return to_answer(offer)
+
+        answer = from_answer(await idempotency.once(conn, claim, effect))
+        return shown(answer, chain, now=now)
+
+    return await in_transaction(deps.pool, work)
+
+
+def _claim(
+    command: CreateOffer | DuplicateOffer, operation: str, *, asked: str
+) -> idempotency.Claim:
+    if not 1 <= len(command.idempotency_key) <= idempotency.KEY_LENGTH_MAX:
+        raise IdempotencyKeyInvalid
+    return idempotency.Claim(
+        chain_id=command.chain_id,
+        operation=operation,
+        key=command.idempotency_key,
+        fingerprint=idempotency.fingerprint(asked.encode()),
+    )
 
 
 async def update_offer(deps: Deps, command: UpdateOffer) -> Shown:
@@ -138,7 +166,7 @@ async def update_offer(deps: Deps, command: UpdateOffer) -> Shown:
         now = deps.clock.now(command.chain_id)
         terms = changed_terms(present.terms, command.change)
         if terms == present.terms:
-            return Shown(offer=present, visible_now=present.is_visible(now=now, zone=chain.zone))
+            return shown(present, chain, now=now)
         offer = await storage.update_offer(
             conn,
             command.chain_id,
@@ -150,9 +178,9 @@ async def update_offer(deps: Deps, command: UpdateOffer) -> Shown:
         )
         if offer is None:
             raise OfferNotFound
-        await _publish(conn, [offer], chain=chain, now=now)
+        await publish(conn, [offer], chain=chain, now=now)
         metrics.OFFER_CHANGES.labels(change="updated").inc()
-        return Shown(offer=offer, visible_now=offer.is_visible(now=now, zone=chain.zone))
+        return shown(offer, chain, now=now)
 
     return await in_transaction(deps.pool, work)
 
@@ -181,7 +209,7 @@ async def delete_offer(deps: Deps, command: DeleteOffer) -> Offer:
             if gone is None:
                 raise OfferNotFound
             return gone
-        await _publish(conn, [offer], chain=chain, now=now)
+        await publish(conn, [offer], chain=chain, now=now)
         metrics.OFFER_CHANGES.labels(change="deleted").inc()
         return offer
 
@@ -196,10 +224,7 @@ async def get_offer(deps: Deps, chain_id: ChainId, offer_id: OfferId) -> Shown:
         offer = await storage.find_offer(conn, chain_id, offer_id)
         if chain is None or offer is None:
             raise OfferNotFound
-        return Shown(
-            offer=offer,
-            visible_now=offer.is_visible(now=deps.clock.now(chain_id), zone=chain.zone),
-        )
+        return shown(offer, chain, now=deps.clock.now(chain_id))
 
     return await in_transaction(deps.pool, work)
 
@@ -212,11 +237,10 @@ async def list_offers(deps: Deps, chain_id: ChainId, *, visible_only: bool) -> l
         if chain is None:
             return []
         now = deps.clock.now(chain_id)
-        shown = [
-            Shown(offer=offer, visible_now=offer.is_visible(now=now, zone=chain.zone))
-            for offer in await storage.list_offers(conn, chain_id)
+        living = [
+            shown(offer, chain, now=now) for offer in await storage.list_offers(conn, chain_id)
         ]
-        return [one for one in shown if one.visible_now or not visible_only]
+        return [one for one in living if one.visible_now or not visible_only]
 
     return await in_transaction(deps.pool, work)
 
@@ -232,60 +256,4 @@ async def take_chain(conn: Connection, chain: Chain, *, now: datetime) -> None:
         return
     if before is not None and before.home_time_zone != chain.home_time_zone:
         offers = await storage.bump_living_offers(conn, chain.chain_id)
-        await _publish(conn, offers, chain=chain, now=now)
-
-
-async def _publish(conn: Connection, offers: list[Offer], *, chain: Chain, now: datetime) -> None:
-    await outbox.append(
-        conn,
-        [
-            events.offer_changed(offer, home_time_zone=chain.home_time_zone, occurred_at=now)
-            for offer in offers
-        ],
-    )
-
-
-def _to_answer(offer: Offer) -> bytes:
-    """An offer as the idempotency table keeps it."""
-    terms = offer.terms
-    return json.dumps(
-        {
-            "chain_id": str(offer.chain_id),
-            "id": str(offer.id),
-            "title": terms.title,
-            "description": terms.description,
-            "exclusion": terms.exclusion,
-            "start_date": terms.start_date.isoformat(),
-            "end_date": terms.end_date.isoformat(),
-            "coupon_expiry_date": (
-                terms.coupon_expiry_date.isoformat() if terms.coupon_expiry_date else None
-            ),
-            "shown_in_app": terms.shown_in_app,
-            "created_at": offer.created_at.isoformat(),
-        }
-    ).encode()
-
-
-def _from_answer(answer: bytes) -> Offer:
-    """The offer as it was when it was created."""
-    kept: Mapping[str, Any] = json.loads(answer)
-    expiry = kept["coupon_expiry_date"]
-    created_at = datetime.fromisoformat(kept["created_at"])
-    return Offer(
-        chain_id=ChainId(UUID(kept["chain_id"])),
-        id=OfferId(UUID(kept["id"])),
-        terms=OfferTerms(
-            type=OfferType.INSTANT,
-            title=kept["title"],
-            description=kept["description"],
-            exclusion=kept["exclusion"],
-            start_date=date.fromisoformat(kept["start_date"]),
-            end_date=date.fromisoformat(kept["end_date"]),
-            coupon_expiry_date=date.fromisoformat(expiry) if expiry else None,
-            shown_in_app=kept["shown_in_app"],
-        ),
-        version=1,
-        created_at=created_at,
-        updated_at=created_at,
-        deleted_at=None,
-    )
+        await publish(conn, offers, chain=chain, now=now)

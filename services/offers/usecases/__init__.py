@@ -1,0 +1,1 @@
+"""What offers does: one function per use case, one transaction each."""
