@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 UPLOAD_BYTES_MAX = 5 * 1024 * 1024
+# An offer's photograph fills a phone's width, sharp on the screens that most have.
+OFFER_EDGE_PIXELS = 800
 DECODE_SECONDS_MAX = 10.0
 # Two pictures at a time: each may take a fifth of a gigabyte.
 _AT_ONCE = asyncio.Semaphore(2)
@@ -34,9 +36,10 @@ class Image:
     media_type: str
 
 
-async def redraw(uploaded: bytes, *, edge_pixels: int) -> Image:
+async def redraw(uploaded: bytes, *, edge_pixels: int, photo: bool = False) -> Image:
     """The uploaded PNG, JPEG or WebP as a clean PNG of at most `edge_pixels` a side.
 
+    With `photo` as a WebP that is light enough for phones; both keep what is transparent.
     Refuses with `ImageRefused`: too many bytes, another format, broken, or too many pixels.
     """
     if not uploaded or len(uploaded) > UPLOAD_BYTES_MAX:
@@ -48,6 +51,7 @@ async def redraw(uploaded: bytes, *, edge_pixels: int) -> Image:
             "-I",
             str(_WORKER),
             str(edge_pixels),
+            "WEBP" if photo else "PNG",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -66,4 +70,4 @@ async def redraw(uploaded: bytes, *, edge_pixels: int) -> Image:
         raise ImageRefused("pixels")
     if child.returncode != 0 or not drawn:
         raise ImageRefused("format")
-    return Image(content=drawn, media_type="image/png")
+    return Image(content=drawn, media_type="image/webp" if photo else "image/png")

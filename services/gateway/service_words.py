@@ -520,6 +520,24 @@ _OFFERS: Final[Mapping[str, Words]] = {
         en="The coupon would expire before the offer begins.",
         fr="Le coupon expirerait avant le début de l’offre.",
     ),
+    "IMAGE_INVALID": Words(
+        status=400,
+        public="INVALID_VALUE",
+        en="This file is not a picture. Choose a PNG, JPEG or WebP.",
+        fr="Ce fichier n’est pas une image. Choisissez un PNG, un JPEG ou un WebP.",
+    ),
+    "IMAGE_TOO_LARGE": Words(
+        status=400,
+        public="VALUE_TOO_LONG",
+        en="This picture is too large: at most 5 MB, and 16 million pixels.",
+        fr="Cette image est trop grande : au plus 5 Mo, et 16 millions de pixels.",
+    ),
+    "IMAGE_NOT_FOUND": Words(
+        status=404,
+        public="NOT_FOUND",
+        en="This offer has no such picture.",
+        fr="Cette offre n’a pas une telle image.",
+    ),
     "OFFER_NOT_FOUND": Words(
         status=404,
         public="NOT_FOUND",
