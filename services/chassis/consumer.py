@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 
 from services.chassis import context, dead_letters, inbox, positions
 from services.chassis.errors import Unavailable
-from services.chassis.events import Event, Impossible, Record, header_texts, parse
+from services.chassis.events import Event, Impossible, Record, header_texts, parse, type_of
 from services.chassis.gaps import Gaps
 from services.chassis.metrics import (
     CONSUMER_EVENTS_TOTAL,
@@ -302,8 +302,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _apply_together(self, records: Sequence[Record]) -> None:
         """Apply a batch in one transaction: all of it or nothing."""
-        events = [parse(record) for record in records]
-        wanted = [event for event in events if event.type in self._handlers]
+        wanted = [parse(record) for record in records if self._concerns(record)]
 
         async def work(conn: Connection) -> int:
             fresh = await inbox.first_times(
@@ -322,7 +321,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         applied = await in_transaction(self._pool, work)
         self._count("applied", applied)
         self._count("known", len(wanted) - applied)
-        self._count("ignored", len(events) - len(wanted))
+        self._count("ignored", len(records) - len(wanted))
+
+    def _concerns(self, record: Record) -> bool:
+        """Whether it is of a type that we handle, or of none, which is worth a dead letter."""
+        kind = type_of(record)
+        return kind is None or kind in self._handlers
 
     async def _apply_alone(self, record: Record) -> None:
         """Apply one event, or keep it as a dead letter."""

@@ -47,6 +47,14 @@ def header_texts(record: Record) -> dict[str, str]:
     return {name: value.decode("utf-8", "replace") for name, value in record.headers}
 
 
+def type_of(record: Record) -> str | None:
+    """What a record says that it is, without a look at the rest; None when it says nothing."""
+    for name, value in record.headers:
+        if name == "ce_type":
+            return value.decode("utf-8", "replace")
+    return None
+
+
 def parse(record: Record) -> Event:
     """Read an event from its record; raises `Impossible` when the headers make no event."""
     headers = header_texts(record)
