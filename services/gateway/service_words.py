@@ -626,6 +626,48 @@ _MESSAGING: Final[Mapping[str, Words]] = {
         en="An inbound text needs its provider’s id.",
         fr="Un texto reçu doit porter l’identifiant de son fournisseur.",
     ),
+    "PLAN_REQUIRED": Words(
+        status=403,
+        en="Your plan does not have this: it comes with Essentiel or Pro. Contact us to change it.",
+        fr="Votre forfait ne le permet pas : il faut être à essentiel ou pro. Contactez-nous pour "
+        "en changer.",
+    ),
+    "PRO_REQUIRED": Words(
+        status=403,
+        public="PLAN_REQUIRED",
+        en="Your plan does not have this: it comes with Pro. Contact us to change it.",
+        fr="Votre forfait ne le permet pas : il faut être à pro. Contactez-nous pour en changer.",
+    ),
+    "OPERATOR_REQUIRED": Words(
+        status=403,
+        public="FORBIDDEN",
+        en="We set this number up for you. Contact us.",
+        fr="Nous préparons ce numéro pour vous. Contactez-nous.",
+    ),
+    "NUMBER_TAKEN": Words(
+        status=409,
+        public="CONFLICT",
+        en="This number belongs to another chain. Choose another one.",
+        fr="Ce numéro est celui d’une autre chaîne. Choisissez-en un autre.",
+    ),
+    "NUMBER_MISSING": Words(
+        status=400,
+        public="MISSING_REQUIRED_PARAMETER",
+        en="There is no number yet. Give the chain its number first.",
+        fr="Il n’y a pas encore de numéro. Donnez d’abord son numéro à la chaîne.",
+    ),
+    "KEYWORD_INVALID": Words(
+        status=400,
+        public="INVALID_VALUE",
+        en="A keyword is one word of {length_min} to {length_max} letters or digits.",
+        fr="Un mot-clé est un seul mot de {length_min} à {length_max} lettres ou chiffres.",
+    ),
+    "KEYWORD_RESERVED": Words(
+        status=400,
+        public="INVALID_VALUE",
+        en="This word already means stop, yes or help. Choose another keyword.",
+        fr="Ce mot veut déjà dire arrêt, oui ou aide. Choisissez un autre mot-clé.",
+    ),
 }
 
 SERVICE_REFUSALS: Final[Mapping[str, Words]] = {

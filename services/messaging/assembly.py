@@ -9,7 +9,12 @@ from services.messaging.providers.mailbox import Mailbox
 from services.messaging.providers.smtp import Smtp, SmtpServer
 from services.messaging.providers.twilio import Twilio
 from services.messaging.settings import Settings
-from services.messaging.usecases.deps import CODE_PURPOSE, UNSUBSCRIBE_PURPOSE, Deps
+from services.messaging.usecases.deps import (
+    CODE_PURPOSE,
+    UNSUBSCRIBE_PURPOSE,
+    Deps,
+    join_sealer,
+)
 
 
 def deps(app: App[Settings]) -> Deps:
@@ -21,6 +26,7 @@ def deps(app: App[Settings]) -> Deps:
         providers=Providers(mailbox=Mailbox(app.pool), sms=_sms(app), email=_email(settings)),
         sealer=Sealer(settings.secret_key.get_secret_value(), CODE_PURPOSE),
         unsubscribe=Signer(settings.secret_key.get_secret_value(), UNSUBSCRIBE_PURPOSE),
+        join_sealer=join_sealer(settings.secret_key.get_secret_value()),
         public_url=settings.public_url,
         sms_number=settings.sms_sender_number,
         email_sender=settings.email_sender,

@@ -28,11 +28,11 @@ from services.chassis.clock import BusinessClock, FixedClock
 from services.chassis.consumer import Consumer, Handler
 from services.chassis.postgres import Pool, create_pool
 from services.chassis.runner import open_redis
-from services.chassis.signing import Sealer
+from services.chassis.signing import Sealer, Signer
 from services.messaging import consumers as messaging
 from services.messaging.domain.provider import Providers
 from services.messaging.providers.mailbox import Mailbox
-from services.messaging.usecases.deps import CODE_PURPOSE
+from services.messaging.usecases.deps import CODE_PURPOSE, UNSUBSCRIBE_PURPOSE, join_sealer
 from services.messaging.usecases.deps import Deps as MessagingDeps
 from services.offers import consumers as offers
 from services.offers.usecases.deps import Deps as OffersDeps
@@ -113,6 +113,8 @@ async def _open_messaging(
         clock=_clock(),
         providers=Providers(mailbox=Mailbox(pool), sms=None, email=None),
         sealer=Sealer(SECRET, CODE_PURPOSE),
+        unsubscribe=Signer(SECRET, UNSUBSCRIBE_PURPOSE),
+        join_sealer=join_sealer(SECRET),
         public_url="http://127.0.0.1",
         sms_number="+15145550100",
         email_sender="no-reply@example.com",

@@ -28,7 +28,12 @@ from services.messaging.providers.smtp import Smtp, SmtpServer
 from services.messaging.providers.twilio import Twilio
 from services.messaging.usecases import contacts, inbound, journal, sending
 from services.messaging.usecases.contacts import ContactNews, FirstGrant, RequestedCode
-from services.messaging.usecases.deps import CODE_PURPOSE, UNSUBSCRIBE_PURPOSE, Deps
+from services.messaging.usecases.deps import (
+    CODE_PURPOSE,
+    UNSUBSCRIBE_PURPOSE,
+    Deps,
+    join_sealer,
+)
 from tests.engines import Postgres
 from tests.messaging.carriers import FakeSmtp, FakeTwilio
 
@@ -39,9 +44,11 @@ PHONE = "+15145550123"
 EMAIL = "alice@example.com"
 SENDER = "no-reply@meche.example"
 _EMPTY = """
-TRUNCATE chain_copy, contact, consent_record, consent, correspondence, inbound_sms, delivery,
+TRUNCATE chain_number,
+         chain_copy, contact, consent_record, consent, correspondence, inbound_sms, delivery,
          delivery_attempt, sandbox_message, member_account, member_standing, member_salon,
-         program_copy, message_settings, message_template, sms_day, early_news, email_asked, outbox, inbox, dead_letter, consumer_position
+         program_copy, message_settings, message_template, sms_day, early_news, email_asked,
+         outbox, inbox, dead_letter, consumer_position
 """
 
 
@@ -278,6 +285,7 @@ async def messaging(
             providers=Providers(mailbox=Mailbox(pool), sms=sms, email=email),
             sealer=Sealer(SECRET, CODE_PURPOSE),
             unsubscribe=Signer(SECRET, UNSUBSCRIBE_PURPOSE),
+            join_sealer=join_sealer(SECRET),
             public_url="https://fidelite.example.ca",
             sms_number=SHARED_NUMBER,
             email_sender=SENDER,

@@ -138,3 +138,59 @@ class TokenInvalid(Refusal):
 
     code = "token_invalid"
     field = "token"
+
+
+class PlanRequired(Refusal):
+    """Something that only Essentiel and Pro have (examples P3)."""
+
+    code = "plan_required"
+    field = "plan"
+
+
+class ProRequired(PlanRequired):
+    """Something that only Pro has (examples P1)."""
+
+    code = "pro_required"
+
+
+class OperatorRequired(Refusal):
+    """A live chain's number is set up by an operator: the owner has to ask us (LS-19)."""
+
+    code = "operator_required"
+    field = "actor"
+
+
+class NumberTaken(Refusal):
+    """A number that is another chain's, or the shared one."""
+
+    code = "number_taken"
+    field = "number"
+
+
+class NumberMissing(Refusal):
+    """A keyword for a chain that has no number yet."""
+
+    code = "number_missing"
+    field = "number"
+
+
+class KeywordInvalid(Refusal):
+    """A keyword that is no single word of a possible length."""
+
+    code = "keyword_invalid"
+    field = "keyword"
+
+
+class KeywordReserved(Refusal):
+    """A keyword that already means STOP, YES or HELP."""
+
+    code = "keyword_reserved"
+    field = "keyword"
+
+
+class ChainUnknown(Refusal):
+    """Enrollment's event about the chain has not arrived yet; worth asking again in a moment."""
+
+    code = "chain_unknown"
+    field = "chain_id"
+    retry_after_seconds = 1

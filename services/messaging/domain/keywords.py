@@ -24,6 +24,8 @@ class Keyword(StrEnum):
     STOP = "stop"
     START = "start"
     HELP = "help"
+    # The chain's own keyword on its own number (LS-20).
+    JOIN = "join"
     NONE = "none"
 
 

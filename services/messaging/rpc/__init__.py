@@ -21,6 +21,11 @@ STATUS: dict[type[Exception], grpc.StatusCode] = {
     errors.ContactMissing: grpc.StatusCode.FAILED_PRECONDITION,
     errors.TokenInvalid: grpc.StatusCode.NOT_FOUND,
     errors.TemplateUnknown: grpc.StatusCode.NOT_FOUND,
+    errors.PlanRequired: grpc.StatusCode.PERMISSION_DENIED,
+    errors.OperatorRequired: grpc.StatusCode.PERMISSION_DENIED,
+    errors.NumberTaken: grpc.StatusCode.ALREADY_EXISTS,
+    errors.NumberMissing: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ChainUnknown: grpc.StatusCode.UNAVAILABLE,
     errors.Refusal: grpc.StatusCode.INVALID_ARGUMENT,
 }
 

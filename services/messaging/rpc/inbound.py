@@ -8,7 +8,7 @@ from services.messaging import phones
 from services.messaging.domain import errors
 from services.messaging.rpc import reading
 from services.messaging.rpc.door import Door
-from services.messaging.usecases import inbound, journal
+from services.messaging.usecases import inbound, numbers
 
 PROVIDER_MESSAGE_ID_LENGTH_MAX = 128
 
@@ -41,6 +41,6 @@ class InboundServicer(Door):
     async def GetSenderNumber(
         self, request: pb.GetSenderNumberRequest, context: object
     ) -> pb.GetSenderNumberResponse:
-        """`journal.sender_number`."""
-        number = journal.sender_number(self._deps, reading.chain_id(request.chain_id))
+        """`numbers.sender_number`."""
+        number = await numbers.sender_number(self._deps, reading.chain_id(request.chain_id))
         return pb.GetSenderNumberResponse(number=number)

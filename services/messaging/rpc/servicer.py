@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.messaging.rpc.consents import ConsentsServicer
 from services.messaging.rpc.inbound import InboundServicer
 from services.messaging.rpc.journal import JournalServicer
+from services.messaging.rpc.numbers import NumbersServicer
 from services.messaging.rpc.preferences import PreferencesServicer
 
 
@@ -13,5 +14,6 @@ class MessagingServicer(
     InboundServicer,
     JournalServicer,
     PreferencesServicer,
+    NumbersServicer,
 ):
     """`loyalty.messaging.v1.MessagingService`, put together from its parts."""

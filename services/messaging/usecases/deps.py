@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.chassis.clock import BusinessClock
 from services.chassis.postgres import Pool
 from services.chassis.signing import Sealer, Signer
+from services.messaging.domain.chain import ChainId
 from services.messaging.domain.provider import Providers
 
 # Enrollment seals one-time codes for this purpose, with the same root secret.
 CODE_PURPOSE = "one-time-code"
 UNSUBSCRIBE_PURPOSE = "unsubscribe"
+# The gateway opens the phone of a sign-up link for this purpose and the chain's id.
+JOIN_PURPOSE = "join-phone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +29,14 @@ class Deps:
     sealer: Sealer
     # Signs the links that stop e-mail.
     unsubscribe: Signer
+    # Seals the phone in a sign-up link; what one chain's opens is nothing to another (LS-21).
+    join_sealer: Callable[[ChainId], Sealer]
     public_url: str
     # The platform's shared number, E.164 (D26).
     sms_number: str
     email_sender: str
+
+
+def join_sealer(secret: str) -> Callable[[ChainId], Sealer]:
+    """What seals the phone in a chain's sign-up links."""
+    return lambda chain_id: Sealer(secret, f"{JOIN_PURPOSE}/{chain_id}")

@@ -1,4 +1,7 @@
-"""Texts that arrive: STOP, YES and HELP (LS-77, LS-79, D19, D26; api.md 4)."""
+"""Texts that arrive: STOP, YES, HELP, and a chain's keyword.
+
+LS-20, LS-77, LS-79, D19, D26; api.md 4.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from uuid import uuid4
 from services.chassis.errors import Unavailable
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging import metrics, templates
-from services.messaging.domain.chain import PLATFORM, ChainId, Language, MemberId
+from services.messaging.domain.chain import PLATFORM, Chain, ChainId, Language, MemberId
 from services.messaging.domain.consent import Address, Channel, ConsentRecord, ConsentSource
 from services.messaging.domain.contact import Contact
 from services.messaging.domain.delivery import (
@@ -20,7 +23,10 @@ from services.messaging.domain.delivery import (
 )
 from services.messaging.domain.errors import NotFound
 from services.messaging.domain.keywords import Keyword, understood
+from services.messaging.domain.text_to_join import ChainNumber, has_own_number
 from services.messaging.storage import consents, contacts, deliveries
+from services.messaging.storage import numbers as number_rows
+from services.messaging.usecases import numbers
 from services.messaging.usecases.consent import change_consent
 from services.messaging.usecases.deps import Deps
 
@@ -37,7 +43,7 @@ class ReceiveSms:
     phone: str
     number: str
     body: str
-    # Set in the sandbox: the mailbox belongs to this one chain.
+    # Set in the sandbox, whose mailbox belongs to one chain; else the chain whose own number it is.
     chain_id: ChainId | None
 
 
@@ -45,47 +51,121 @@ async def receive_sms(deps: Deps, command: ReceiveSms) -> Keyword:
     """Do what a text asks for, and answer it, once for each of the provider's message ids.
 
     STOP works from any phone, member or not. YES has no effect from a phone that no member has.
-    In the sandbox the text is for the one chain whose mailbox it is; from the networks it comes
-    to the platform's shared number and means every chain that wrote from it (D26).
+    In the sandbox the text is for the one chain whose mailbox it is; from the networks a text to
+    a chain's own number means that chain, and one to the platform's shared number every chain
+    that wrote from it (D26). A chain's keyword asks for its sign-up link (LS-20).
 
     Refuses with NotFound in the mailbox of a live chain.
     """
-    keyword = understood(command.body)
-    if command.chain_id is not None:
-        # The mailbox belongs to one chain: whatever number was written, the text is for it.
-        command = replace(command, number=deps.sms_number)
+    inbox_of = command.chain_id or PLATFORM
 
     async def work(conn: Connection) -> Keyword:
-        if command.chain_id is not None:
-            chain = await contacts.find_chain(conn, command.chain_id)
-            if chain is None:
-                raise Unavailable("the chain's event has not arrived yet")
-            if not chain.sandbox:
-                raise NotFound(field="chain_id")
+        meant = await _meant(deps, conn, command)
+        keyword = understood(command.body)
+        if keyword is Keyword.NONE and _asks_to_join(meant, command.body):
+            keyword = Keyword.JOIN
         known = await consents.receive_once(
             conn,
-            command.chain_id or PLATFORM,
+            inbox_of,
             provider_message_id=command.provider_message_id,
             keyword=keyword.value,
         )
         if known is not None:
             return Keyword(known)
         metrics.INBOUND_SMS.labels(keyword.value).inc()
-        if command.chain_id is None and command.number != deps.sms_number:
-            # Not one of our numbers: nobody speaks from it, so there is nobody to be stopped.
-            return keyword
-        known_contacts = await _contacts(conn, command)
-        if keyword is Keyword.STOP:
-            await _stop(deps, conn, command, known_contacts)
-        elif keyword is Keyword.START:
-            await _start(deps, conn, command, known_contacts)
-        elif keyword is Keyword.HELP:
-            chains = sorted({contact.chain_id for contact in known_contacts})
-            scope = [command.chain_id] if command.chain_id else chains
-            await _answer(deps, conn, command, known_contacts, chains=scope, answer=templates.HELP)
+        text = command
+        if meant.chain is not None:
+            number = await numbers.number_of(deps, conn, meant.chain)
+            text = replace(
+                command,
+                chain_id=meant.chain.chain_id,
+                number=number if inbox_of != PLATFORM else command.number,
+            )
+        await _obey(deps, conn, text, keyword, meant)
         return keyword
 
     return await in_transaction(deps.pool, work)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meant:
+    """Whom a text is for: one chain by its mailbox or its own number, else nobody in particular."""
+
+    chain: Chain | None
+    own_number: ChainNumber | None
+
+
+async def _meant(deps: Deps, conn: Connection, command: ReceiveSms) -> _Meant:
+    if command.chain_id is not None:
+        chain = await contacts.find_chain(conn, command.chain_id)
+        if chain is None:
+            raise Unavailable("the chain's event has not arrived yet")
+        if not chain.sandbox:
+            raise NotFound(field="chain_id")
+        # The mailbox belongs to one chain: whatever number was written, the text is for it.
+        return _Meant(chain=chain, own_number=await number_rows.find(conn, chain.chain_id))
+    own = await number_rows.find_live(conn, command.number)
+    if own is None or command.number == deps.sms_number:
+        return _Meant(chain=None, own_number=None)
+    chain = await contacts.find_chain(conn, own.chain_id)
+    if chain is None:
+        raise Unavailable("the chain's event has not arrived yet")
+    return _Meant(chain=chain, own_number=own)
+
+
+def _asks_to_join(meant: _Meant, body: str) -> bool:
+    return meant.own_number is not None and meant.own_number.asks_to_join(body)
+
+
+async def _obey(
+    deps: Deps, conn: Connection, command: ReceiveSms, keyword: Keyword, meant: _Meant
+) -> None:
+    if meant.chain is None and command.number != deps.sms_number and keyword is not Keyword.STOP:
+        # Nobody speaks from this number; a STOP still means those who once did.
+        return
+    known = await _contacts(conn, command)
+    if keyword is Keyword.STOP:
+        await _stop(deps, conn, command, known)
+    elif keyword is Keyword.START:
+        await _start(deps, conn, command, known)
+    elif keyword is Keyword.HELP:
+        chains = sorted({contact.chain_id for contact in known})
+        scope = [command.chain_id] if command.chain_id else chains
+        await _answer(deps, conn, command, known, chains=scope, answer=templates.HELP)
+    elif keyword is Keyword.JOIN and meant.chain is not None:
+        await _invite(deps, conn, command, known, chain=meant.chain)
+
+
+async def _invite(
+    deps: Deps,
+    conn: Connection,
+    command: ReceiveSms,
+    known: Sequence[Contact],
+    *,
+    chain: Chain,
+) -> None:
+    """Answer the keyword with the sign-up link; a chain that left Pro gives none (examples P2)."""
+    if not has_own_number(chain):
+        return
+    await deliveries.queue(
+        conn,
+        NewDelivery(
+            chain_id=chain.chain_id,
+            id=DeliveryId(uuid4()),
+            kind=MessageKind.TEXT_TO_JOIN,
+            key=command.provider_message_id,
+            member_id=_member_in(chain.chain_id, known),
+            channel=Channel.SMS,
+            address=command.phone,
+            language=await _language(conn, [chain.chain_id], known),
+            # Made once: a lookup at the provider goes by the words, the link among them.
+            params={"link": numbers.join_link(deps, chain, command.phone)},
+            sealed_code=None,
+            expires_at=deps.clock.real_now() + ANSWER_AGE_MAX,
+            occurred_at=deps.clock.now(chain.chain_id),
+        ),
+        real_now=deps.clock.real_now(),
+    )
 
 
 async def _contacts(conn: Connection, command: ReceiveSms) -> list[Contact]:
@@ -109,7 +189,8 @@ async def _stop(
             conn, number=command.number, phone=command.phone
         )
     changed = False
-    for chain_id in chains or [PLATFORM]:
+    nobody = [PLATFORM] if command.number == deps.sms_number else []
+    for chain_id in chains or nobody:
         changed |= await _change(
             deps, conn, command, chain_id, known, granted=False, source=ConsentSource.SMS_STOP
         )

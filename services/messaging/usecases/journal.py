@@ -1,4 +1,4 @@
-"""What can be read: the journal of deliveries, the sandbox mailbox, the number that applies."""
+"""What can be read: the journal of deliveries and the sandbox mailbox."""
 
 from __future__ import annotations
 
@@ -73,11 +73,3 @@ async def list_sandbox_messages(
         return await mailbox.list_messages(conn, chain_id, to=to, channel=channel, limit=limit)
 
     return await in_transaction(deps.pool, work)
-
-
-def sender_number(deps: Deps, chain_id: ChainId) -> str:
-    """The number that a chain's texts come from and that "mon compte" shows (D26).
-
-    Every chain speaks from the platform's shared number, as long as it has none of its own.
-    """
-    return deps.sms_number

@@ -38,7 +38,7 @@ from services.messaging.domain.provider import (
 )
 from services.messaging.storage import consents, contacts, deliveries
 from services.messaging.templates import Words
-from services.messaging.usecases import holding, outcomes, wording
+from services.messaging.usecases import holding, numbers, outcomes, wording
 from services.messaging.usecases.deps import Deps
 
 log = structlog.get_logger(__name__)
@@ -150,7 +150,7 @@ async def claim_next(deps: Deps, *, chain_id: ChainId | None = None) -> Claim:
             delivery,
             chain_known=chain is not None or delivery.chain_id == PLATFORM,
             provider_known=provider is not None,
-            barrier=await _barrier(deps, conn, delivery),
+            barrier=await _barrier(deps, conn, delivery, chain),
             now=now,
             hold=holding.quiet(deps, delivery, chain, settings),
         )
@@ -179,13 +179,17 @@ def _provider(deps: Deps, delivery: Delivery, chain: Chain | None) -> Provider |
     return deps.providers.choose(delivery.channel, sandbox=chain is not None and chain.sandbox)
 
 
-async def _barrier(deps: Deps, conn: Connection, delivery: Delivery) -> Barrier | None:
+async def _barrier(
+    deps: Deps, conn: Connection, delivery: Delivery, chain: Chain | None
+) -> Barrier | None:
     """Ask consent for this address as it stands now (D18)."""
     if delivery.message_class is MessageClass.SECURITY:
         return may_send(MessageClass.SECURITY, standing=None)
     here = Address(chain_id=delivery.chain_id, channel=delivery.channel, value=delivery.address)
     everywhere = Address(chain_id=PLATFORM, channel=delivery.channel, value=delivery.address)
     number_standing = await consents.find_standing(conn, everywhere)
+    # A STOP to the shared number says nothing of a number of the chain's own.
+    speaks_from_shared = await numbers.number_of(deps, conn, chain) == deps.sms_number
     contact = (
         await contacts.find_contact(conn, delivery.chain_id, delivery.member_id)
         if delivery.member_id
@@ -194,7 +198,9 @@ async def _barrier(deps: Deps, conn: Connection, delivery: Delivery) -> Barrier 
     return may_send(
         delivery.message_class,
         standing=await consents.find_standing(conn, here),
-        number_stopped=number_standing is not None and not number_standing.granted,
+        number_stopped=number_standing is not None
+        and not number_standing.granted
+        and speaks_from_shared,
         contact_verified=contact is not None
         and contact.is_verified(delivery.channel, address=delivery.address),
     )
@@ -210,7 +216,9 @@ async def _claim_attempt(
     words: Words | Rejected,
     now: datetime,
 ) -> Claim:
-    sender = deps.sms_number if delivery.channel is Channel.SMS else deps.email_sender
+    sender = deps.email_sender
+    if delivery.channel is Channel.SMS:
+        sender = await numbers.number_of(deps, conn, chain)
     lease_until = now + LEASE
     started = await deliveries.start_attempt(
         conn,

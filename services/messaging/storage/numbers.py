@@ -1,0 +1,103 @@
+"""Dedicated numbers of chains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from services.messaging.domain.chain import ChainId
+from services.messaging.domain.text_to_join import ChainNumber
+
+if TYPE_CHECKING:
+    from services.chassis.postgres import Connection
+
+
+def _number(row: asyncpg.Record | None) -> ChainNumber | None:
+    if row is None:
+        return None
+    return ChainNumber(
+        chain_id=ChainId(row["chain_id"]),
+        number=row["number"],
+        keyword=row["keyword"],
+        sandbox=row["sandbox"],
+        provisioned_at=row["provisioned_at"],
+    )
+
+
+async def put(conn: Connection, number: ChainNumber) -> bool:
+    """Give a chain its number in place of the one it has; locks its row.
+
+    False when the number is another live chain's.
+    """
+    try:
+        stored = await conn.fetchval(
+            """
+        INSERT INTO chain_number AS kept (chain_id, number, keyword, sandbox, provisioned_at)
+        SELECT $1, $2, $3, $4, $5
+        WHERE NOT EXISTS (
+            SELECT FROM chain_number WHERE number = $2 AND NOT sandbox AND NOT $4 AND chain_id <> $1
+        )
+        ON CONFLICT (chain_id) DO UPDATE
+            SET number = excluded.number, keyword = excluded.keyword, sandbox = excluded.sandbox,
+                provisioned_at = excluded.provisioned_at, recorded_at = now()
+        RETURNING true
+        """,
+            number.chain_id,
+            number.number,
+            number.keyword,
+            number.sandbox,
+            number.provisioned_at,
+        )
+    except asyncpg.UniqueViolationError:
+        # Given to another chain in this very moment.
+        return False
+    return stored is not None
+
+
+async def release(conn: Connection, chain_id: ChainId) -> bool:
+    """Take a chain's number away; False when it has none."""
+    gone = await conn.fetchval(
+        "DELETE FROM chain_number WHERE chain_id = $1 RETURNING true", chain_id
+    )
+    return gone is not None
+
+
+async def set_keyword(conn: Connection, chain_id: ChainId, keyword: str) -> ChainNumber | None:
+    """Change what the number answers to; None when the chain has no number."""
+    return _number(
+        await conn.fetchrow(
+            """
+            UPDATE chain_number SET keyword = $2, recorded_at = now() WHERE chain_id = $1
+            RETURNING chain_id, number, keyword, sandbox, provisioned_at
+            """,
+            chain_id,
+            keyword,
+        )
+    )
+
+
+async def find(conn: Connection, chain_id: ChainId) -> ChainNumber | None:
+    """The number of a chain."""
+    return _number(
+        await conn.fetchrow(
+            """
+            SELECT chain_id, number, keyword, sandbox, provisioned_at
+            FROM chain_number WHERE chain_id = $1
+            """,
+            chain_id,
+        )
+    )
+
+
+async def find_live(conn: Connection, number: str) -> ChainNumber | None:
+    """The live chain's row whose number this is."""
+    return _number(
+        await conn.fetchrow(
+            """
+            SELECT chain_id, number, keyword, sandbox, provisioned_at
+            FROM chain_number WHERE number = $1 AND NOT sandbox
+            """,
+            number,
+        )
+    )
