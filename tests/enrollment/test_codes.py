@@ -339,3 +339,63 @@ async def test_charlie_cannot_use_a_challenge_of_alices_chain(
     code = await house.code(a, asked.challenge_id)
     assert (await refusal(_try(house, b, asked.challenge_id, code))).code == "code_wrong"
     await _try(house, a, asked.challenge_id, code)
+
+
+async def test_a_member_adds_an_address_by_the_code_that_was_sent_there(house: House) -> None:
+    """D34: hers and verified in one change; her session stays; messaging is told."""
+    made = await house.chain()
+    alice = await house.enroll(made.chain.id, phone=new_phone(), start_session=True)
+    email = new_email()
+    asked = await _ask(house, made.chain.id, email=email, member_id=alice.member.id)
+    code = await house.code(made.chain.id, asked.challenge_id)
+    refused = await refusal(
+        _try(house, made.chain.id, asked.challenge_id, _wrong(code), alice.session_token)
+    )
+    assert refused.code == "code_wrong"
+
+    opened = await _try(house, made.chain.id, asked.challenge_id, code, alice.session_token)
+
+    assert (opened.member.email, opened.member.email_verified) == (email, True)
+    assert opened.member.version == alice.member.version + 1
+    assert opened.session_token == alice.session_token
+    told = (await house.events(made.chain.id, "contact.changed"))[-1].payload
+    assert (told.email, told.email_verified, told.version) == (email, True, opened.member.version)
+    wanted = pb.FindMembersRequest(chain_id=made.chain.id, emails=[email])
+    assert [one.id for one in (await house.call.FindMembers(wanted)).members] == [alice.member.id]
+
+
+async def test_an_address_of_somebody_else_cannot_be_added(house: House) -> None:
+    """D34: nothing is said of it, no message leaves, and no code is right."""
+    made = await house.chain()
+    bobs = new_email()
+    bob = (await house.enroll(made.chain.id, email=bobs)).member
+    alice = await house.enroll(made.chain.id, phone=new_phone(), start_session=True)
+    before = len(await house.events(made.chain.id, "code.requested"))
+
+    asked = await _ask(house, made.chain.id, email=bobs, member_id=alice.member.id)
+
+    assert asked.masked_address == f"{bobs[0]}•••@example.com"
+    assert len(await house.events(made.chain.id, "code.requested")) == before
+    refused = await refusal(
+        _try(house, made.chain.id, asked.challenge_id, "123456", alice.session_token)
+    )
+    assert refused.code == "code_wrong"
+    request = pb.GetMemberRequest(chain_id=made.chain.id, member_id=bob.id)
+    assert (await house.call.GetMember(request)).member.email == bobs
+
+
+async def test_an_address_that_was_taken_meanwhile_is_not_added(house: House) -> None:
+    """D34: who proves or enrols with it first has it."""
+    made = await house.chain()
+    email = new_email()
+    alice = await house.enroll(made.chain.id, phone=new_phone(), start_session=True)
+    asked = await _ask(house, made.chain.id, email=email, member_id=alice.member.id)
+    code = await house.code(made.chain.id, asked.challenge_id)
+    await house.enroll(made.chain.id, email=email)
+
+    refused = await refusal(
+        _try(house, made.chain.id, asked.challenge_id, code, alice.session_token)
+    )
+    assert refused.code == "code_wrong"
+    request = pb.GetMemberRequest(chain_id=made.chain.id, member_id=alice.member.id)
+    assert (await house.call.GetMember(request)).member.email == ""

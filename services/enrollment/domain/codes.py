@@ -26,6 +26,8 @@ class Challenge:
     address: str
     code_digest: bytes
     expires_at: datetime
+    # The address is not the member's yet: the right code makes it hers.
+    adds_address: bool = False
 
 
 def write_code(number: int) -> str:

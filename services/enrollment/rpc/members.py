@@ -115,6 +115,7 @@ class MemberMethods:
                 phone=request.phone,
                 email=request.email,
                 language=reading.language_or_none(request.language),
+                adder_id=reading.member_id(request.member_id) if request.member_id else None,
             ),
         )
         return pb.RequestCodeResponse(

@@ -17,8 +17,8 @@ async def insert_challenge(
     await conn.execute(
         """
         INSERT INTO code_challenge (chain_id, id, member_id, channel, address, code_digest,
-                                    created_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                                    created_at, expires_at, adds_address)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """,
         chain_id,
         challenge.id,
@@ -28,6 +28,7 @@ async def insert_challenge(
         challenge.code_digest,
         now,
         challenge.expires_at,
+        challenge.adds_address,
     )
 
 
@@ -42,7 +43,7 @@ async def take_try(
         """
         UPDATE code_challenge SET tries = tries + 1
         WHERE chain_id = $1 AND id = $2 AND tries < $4 AND used_at IS NULL AND expires_at > $3
-        RETURNING id, member_id, channel, address, code_digest, expires_at
+        RETURNING id, member_id, channel, address, code_digest, expires_at, adds_address
         """,
         chain_id,
         challenge_id,
@@ -58,6 +59,7 @@ async def take_try(
         address=row["address"],
         code_digest=row["code_digest"],
         expires_at=row["expires_at"],
+        adds_address=row["adds_address"],
     )
 
 

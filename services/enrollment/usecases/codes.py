@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import uuid4
 
@@ -18,15 +18,21 @@ from services.enrollment.domain.chains import Chain, Language
 from services.enrollment.domain.codes import Challenge
 from services.enrollment.domain.credentials import MEMBER_SESSION_LIFETIME, TokenKind, kind_of
 from services.enrollment.domain.errors import AddressRequired, CodeWrong, NotFound
-from services.enrollment.domain.ids import ChainId, ChallengeId, MemberId
-from services.enrollment.domain.members import Channel, Member, verified_member
+from services.enrollment.domain.ids import Actor, ActorKind, ChainId, ChallengeId, MemberId
+from services.enrollment.domain.members import (
+    Changes,
+    Channel,
+    Member,
+    changed_member,
+    verified_member,
+)
 from services.enrollment.domain.search import keys_of
 from services.enrollment.storage import chains as chain_storage
 from services.enrollment.storage import codes as storage
 from services.enrollment.storage import member_sessions
 from services.enrollment.storage import members as member_storage
 from services.enrollment.usecases.deps import Deps, address_digest, announce_revoked, reading
-from services.enrollment.usecases.members import start_session
+from services.enrollment.usecases.members import note_address_changes, start_session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +61,8 @@ class RequestCode:
     phone: str
     email: str
     language: Language | None
+    # A verified member who wishes to add the address to hers.
+    adder_id: MemberId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +97,8 @@ async def request_code(deps: Deps, command: RequestCode) -> Requested:
     """Send a one-time code to an address.
 
     An unknown address gets the same answer by the same work, a challenge that no code meets, and
-    no message. Limited per address and per chain; closed while Redis is away.
+    no message; so does an address of somebody else that a member wishes to add. Limited per
+    address and per chain; closed while Redis is away.
 
     Refuses with NotFound, AddressRequired, PhoneInvalid, EmailInvalid; raises RateLimited.
     """
@@ -104,12 +113,14 @@ async def request_code(deps: Deps, command: RequestCode) -> Requested:
     code = rules.write_code(secrets.randbelow(10**rules.CODE_DIGITS))
 
     async def work(conn: Connection) -> Challenge:
-        member = await member_storage.find_by_address(
-            conn,
-            chain_id=chain.id,
-            phone=address if channel is Channel.SMS else "",
-            email_key=addresses.email_key(address) if channel is Channel.EMAIL else "",
-        )
+        holder = await _holder(conn, chain.id, channel=channel, address=address)
+        member, adds = holder, False
+        if command.adder_id is not None:
+            adder = await member_storage.get_member(
+                conn, chain_id=chain.id, member_id=command.adder_id
+            )
+            adds = holder is None and adder is not None
+            member = adder if _may_have(adder, holder) else None
         challenge = Challenge(
             id=challenge_id,
             member_id=member.id if member else None,
@@ -120,6 +131,7 @@ async def request_code(deps: Deps, command: RequestCode) -> Requested:
                 code, challenge_id=challenge_id, key=deps.keys.codes_stored
             ),
             expires_at=now + rules.CODE_LIFETIME,
+            adds_address=adds,
         )
         await storage.insert_challenge(conn, challenge, chain_id=chain.id, now=now)
         language = command.language or (member.language if member else chain.language)
@@ -134,6 +146,24 @@ async def request_code(deps: Deps, command: RequestCode) -> Requested:
         masked_address=rules.mask(address, channel=channel),
         expires_at=challenge.expires_at,
     )
+
+
+async def _holder(
+    conn: Connection, chain_id: ChainId, *, channel: Channel, address: str
+) -> Member | None:
+    """The member whose address it is now."""
+    by_phone = channel is Channel.SMS
+    return await member_storage.find_by_address(
+        conn,
+        chain_id=chain_id,
+        phone=address if by_phone else "",
+        email_key="" if by_phone else addresses.email_key(address),
+    )
+
+
+def _may_have(adder: Member | None, holder: Member | None) -> bool:
+    """Whether an address is free for her, or hers already."""
+    return adder is not None and (holder is None or holder.id == adder.id)
 
 
 def _read_address(chain: Chain, command: RequestCode) -> tuple[Channel, str]:
@@ -195,6 +225,8 @@ async def verify_code(
 ) -> Verified:
     """Let a member in who has the right code, and mark the address as hers.
 
+    An address that she wished to add is hers from now on, if nobody has taken it meanwhile.
+
     A given session of the same member becomes verified; else a new one begins. Her sessions that
     never proved an address end: somebody else may have enrolled with her number. A try counts
     even when it is wrong, at most five for a code. Locks the code, then the member.
@@ -235,6 +267,9 @@ async def _owner(conn: Connection, chain_id: ChainId, challenge: Challenge) -> M
     )
     if member is None or _is_current(member, challenge):
         return member
+    if challenge.adds_address:
+        holder = await _holder(conn, chain_id, channel=challenge.channel, address=challenge.address)
+        return member if _may_have(member, holder) else None
     by_phone = challenge.channel is Channel.SMS
     had = await member_storage.had_address(
         conn,
@@ -255,16 +290,26 @@ def _is_current(member: Member, challenge: Challenge) -> bool:
 async def _mark_verified(
     deps: Deps, conn: Connection, before: Member, challenge: Challenge
 ) -> Member:
-    """Note that the member's present address is proven, and tell messaging when that is new."""
-    if not _is_current(before, challenge):
-        return before
+    """Note that the member's present or added address is proven; tell messaging what is new."""
     now = deps.clock.now(before.chain_id)
-    member = verified_member(before, channel=challenge.channel, now=now)
+    member = before
+    if challenge.adds_address:
+        added = challenge.address
+        by_phone = challenge.channel is Channel.SMS
+        changes = Changes(phone=added) if by_phone else Changes(email=added)
+        member = changed_member(member, changes, now=now)
+    if not _is_current(member, challenge):
+        return before
+    member = verified_member(member, channel=challenge.channel, now=now)
     if member != before:
+        # Added and proven is one change.
+        member = replace(member, version=before.version + 1)
         await member_storage.save_member(
             conn, member, keys_of(member), email_key=addresses.email_key(member.email)
         )
         await outbox.append(conn, [events.contact_changed(member, now=now)])
+        actor = Actor(kind=ActorKind.MEMBER, id=str(member.id))
+        await note_address_changes(conn, before=before, after=member, actor=actor)
     return member
 
 

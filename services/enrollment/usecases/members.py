@@ -296,7 +296,7 @@ async def update_member(deps: Deps, command: UpdateMember) -> Member:
             conn, member, keys_of(member), email_key=addresses.email_key(member.email)
         )
         await outbox.append(conn, [events.contact_changed(member, now=now)])
-        await _note_changes(conn, before=before, after=member, actor=command.actor)
+        await note_address_changes(conn, before=before, after=member, actor=command.actor)
         return member
 
     return await in_transaction(deps.pool, work)
@@ -329,7 +329,9 @@ def _read_changes(chain: Chain, command: UpdateMember, *, now: datetime) -> Chan
     )
 
 
-async def _note_changes(conn: Connection, *, before: Member, after: Member, actor: Actor) -> None:
+async def note_address_changes(
+    conn: Connection, *, before: Member, after: Member, actor: Actor
+) -> None:
     """Write down that an address was changed, and by whom; not which one it was."""
     for action, differs in (
         ("member.phone_changed", before.phone != after.phone),

@@ -1966,11 +1966,14 @@ class RequestCodeRequest(_message.Message):
     PHONE_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     phone: _builtins.str
     """One of the two, as typed."""
     email: _builtins.str
     language: _types_pb2.Language.ValueType
+    member_id: _builtins.str
+    """Set: this member, who is signed in and verified, adds the address. The right code makes it hers."""
     def __init__(
         self,
         *,
@@ -1978,10 +1981,11 @@ class RequestCodeRequest(_message.Message):
         phone: _builtins.str = ...,
         email: _builtins.str = ...,
         language: _types_pb2.Language.ValueType = ...,
+        member_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "email", b"email", "language", b"language", "phone", b"phone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "email", b"email", "language", b"language", "member_id", b"member_id", "phone", b"phone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
