@@ -21,6 +21,7 @@ from loyalty.types.v1.types_pb2 import Actor
 
 from services.chassis.errors import RemoteRefusal
 from services.gateway.clients import Clients
+from services.gateway.web import i18n
 from services.gateway.web.i18n import N_
 
 PAGE_ITEMS: Final = 30
@@ -264,3 +265,29 @@ def _enrolled(member: Member) -> Mark:
 
 def _place(at: Timestamp, item_id: str) -> Mark:
     return (at.seconds, at.nanos, item_id)
+
+
+def worth_of(item: Item, language: str, *, terms: tuple[str, str] | None = None) -> str:
+    """How many: "12 points", or "30 + 7 bonus" where a tier added some (SQ-03, SQ-05).
+
+    `terms` are a program's own words for one point and for several.
+    """
+    if item.tier_bonus:
+        return i18n.translate(
+            language,
+            "%(base)s + %(bonus)s bonus",
+            base=i18n.format_number(item.points - item.tier_bonus, language),
+            bonus=i18n.format_number(item.tier_bonus, language),
+        )
+    if not item.points:
+        return ""
+    sign, points = "−" if item.points < 0 else "", abs(item.points)
+    if terms is None:
+        return sign + i18n.translate_count(language, "%(num)s point", "%(num)s points", points)
+    one, many = ("%(num)s " + term.replace("%", "%%") for term in terms)
+    return sign + i18n.translate_count(language, one, many, points)
+
+
+def reason_words(reason: int) -> str:
+    """The words of a reason; none for what was not adjusted by hand."""
+    return next((words for value, words in REASONS.items() if value == reason), "")

@@ -76,18 +76,24 @@ async def owner_state(browser: Browser, salon: Salon) -> StorageState:
 
 
 @pytest.fixture
-async def panel_of_its_own(browser: Browser, stack: Stack) -> AsyncIterator[Page]:
-    """The panel of a chain that no other test looks at, for tests that change its programs."""
+async def own_salon(stack: Stack) -> AsyncIterator[Salon]:
+    """A chain that no other test looks at, for tests that change its programs or its clock."""
     async with open_salon(stack) as opened:
-        context = await browser.new_context(
-            viewport={"width": 1200, "height": 900},
-            locale="fr-CA",
-            storage_state=await _signed_in(browser, opened),
-        )
-        page = await context.new_page()
-        await page.goto(f"{opened.url}/admin")
-        yield page
-        await context.close()
+        yield opened
+
+
+@pytest.fixture
+async def panel_of_its_own(browser: Browser, own_salon: Salon) -> AsyncIterator[Page]:
+    """The panel of that chain."""
+    context = await browser.new_context(
+        viewport={"width": 1200, "height": 900},
+        locale="fr-CA",
+        storage_state=await _signed_in(browser, own_salon),
+    )
+    page = await context.new_page()
+    await page.goto(f"{own_salon.url}/admin")
+    yield page
+    await context.close()
 
 
 @pytest.fixture

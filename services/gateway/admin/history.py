@@ -13,8 +13,7 @@ from loyalty.types.v1 import types_pb2
 from loyalty.types.v1.types_pb2 import Actor
 
 from services.gateway.admin.desk import Desk
-from services.gateway.feed import EARNED_BY, REASONS, Item, What
-from services.gateway.web import i18n
+from services.gateway.feed import EARNED_BY, Item, What, reason_words, worth_of
 from services.gateway.web.i18n import N_
 
 # D24, LS-40 to LS-45: by which way a member came.
@@ -112,28 +111,6 @@ def _line(desk: Desk, item: Item, salons: Mapping[str, str], staff: Mapping[str,
         sale_id=item.sale_id,
         member_id=item.member_id,
     )
-
-
-def worth_of(item: Item, language: str) -> str:
-    """How many: "12 points", or "30 + 7 bonus" where a tier added some (SQ-03, SQ-05)."""
-    if item.tier_bonus:
-        return i18n.translate(
-            language,
-            "%(base)s + %(bonus)s bonus",
-            base=i18n.format_number(item.points - item.tier_bonus, language),
-            bonus=i18n.format_number(item.tier_bonus, language),
-        )
-    if not item.points:
-        return ""
-    sign = "−" if item.points < 0 else ""
-    return sign + i18n.translate_count(
-        language, "%(num)s point", "%(num)s points", abs(item.points)
-    )
-
-
-def reason_words(reason: int) -> str:
-    """The words of a reason; none for what was not adjusted by hand."""
-    return next((words for value, words in REASONS.items() if value == reason), "")
 
 
 def who_did(desk: Desk, actor: Actor, staff: Mapping[str, str]) -> str:

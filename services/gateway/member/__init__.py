@@ -7,6 +7,8 @@ from services.gateway.member import (
     card,
     codes,
     decoder,
+    email,
+    history,
     install,
     join,
     offers,
@@ -16,5 +18,18 @@ from services.gateway.member import (
 )
 
 router = APIRouter()
-for _room in (install, codes, join, scan, decoder, card, wallet, offers, account, spelling):
+for _room in (
+    install,
+    codes,
+    join,
+    scan,
+    decoder,
+    card,
+    history,
+    wallet,
+    offers,
+    account,
+    email,
+    spelling,
+):
     router.include_router(_room.router)

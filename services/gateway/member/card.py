@@ -83,17 +83,8 @@ async def _member_home(visit: Visit, first_visit: bool) -> Response:
 @router.get("/m/{slug}/card")
 async def card_page(visit: MemberDep) -> Response:
     """Her points, what is missing, every reward with "Prendre" where it can be taken."""
-    clients = visit.deps.clients
-    async with asyncio.TaskGroup() as group:
-        cards = group.create_task(holdings.points_cards(clients, visit.chain.id, visit.member_id))
-        entries = group.create_task(holdings.entries_of(clients, visit.chain.id, visit.member_id))
-    return visit.show(
-        "card.html",
-        cards=cards.result(),
-        entries=entries.result(),
-        zone=visit.zone,
-        done=visit.request.query_params.get("done", ""),
-    )
+    cards = await holdings.points_cards(visit.deps.clients, visit.chain.id, visit.member_id)
+    return visit.show("card.html", cards=cards, done=visit.request.query_params.get("done", ""))
 
 
 async def _offered(visit: Visit, definition_id: str) -> RewardDefinition:

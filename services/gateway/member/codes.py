@@ -50,6 +50,8 @@ class CodeStep:
     phone: str
     email: str
     next_path: str
+    # The address is not hers yet: she wishes to add it.
+    adds: bool = False
 
 
 def _keep(visit: Visit, response: Response, step: CodeStep) -> None:
@@ -72,8 +74,13 @@ def _held(visit: Visit) -> CodeStep | None:
         return None
 
 
-async def send_code(visit: Visit, contact: Contact, *, next_path: str) -> Response:
-    """Send a code to this address and go to the page that asks for it. Raises refusals."""
+async def send_code(
+    visit: Visit, contact: Contact, *, next_path: str, adds: bool = False
+) -> Response:
+    """Send a code to this address and go to the page that asks for it. Raises refusals.
+
+    `adds`: the signed-in member wishes to add the address to hers.
+    """
     limits = visit.deps.limits
     network = limits.network_of(visit.request)
     await limits.check("code_request_network", visit.chain.id, network)
@@ -82,6 +89,7 @@ async def send_code(visit: Visit, contact: Contact, *, next_path: str) -> Respon
         phone=contact.phone,
         email=contact.email,
         language=language_value(visit.language),
+        member_id=visit.member_id if adds else "",
     )
     try:
         answer = await visit.deps.clients.enrollment.RequestCode(request)
@@ -100,6 +108,7 @@ async def send_code(visit: Visit, contact: Contact, *, next_path: str) -> Respon
         phone=contact.phone,
         email=contact.email,
         next_path=visit.own_path(next_path),
+        adds=adds,
     )
     _keep(visit, response, step)
     return response
@@ -199,7 +208,7 @@ async def send_code_again(visit: VisitDep) -> Response:
         return visit.go("/signin")
     contact = Contact(phone=step.phone, email=step.email)
     try:
-        return await send_code(visit, contact, next_path=step.next_path)
+        return await send_code(visit, contact, next_path=step.next_path, adds=step.adds)
     except RemoteRefusal as refusal:
         problems = problems_of(refusal, visit.language)
         return visit.show("code.html", problems=problems, step=step)

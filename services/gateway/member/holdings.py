@@ -13,7 +13,7 @@ from loyalty.points.v1.points_pb2 import (
     ACCRUAL_TYPE_SPEND,
     ENTRY_KIND_EARN,
     Account,
-    Entry,
+    ExpiringPoints,
     ListEntriesRequest,
     ListProgramsRequest,
     OpenAccountRequest,
@@ -29,10 +29,10 @@ from loyalty.rewards.v1.rewards_pb2 import (
 
 from services.gateway.clients import Clients
 from services.gateway.deps import Deps
+from services.gateway.ladder import Rung, rung_of
 
 # More circles than this are a pattern, not a count.
 STAMPS_MAX = 20
-ENTRIES_SHOWN = 20
 ACCOUNTS_MAX = 200
 
 
@@ -43,6 +43,17 @@ class PointsCard:
     program: Program
     balance: int
     definitions: Sequence[RewardDefinition]
+    # None where she has not begun to collect.
+    account: Account | None = None
+
+    def rung(self, language: str, zone_name: str) -> Rung | None:
+        """Her tier with its bonus and the way to the next one (SQ-05)."""
+        return rung_of(self.account, language=language, zone=ZoneInfo(zone_name))
+
+    @property
+    def expiring(self) -> Sequence[ExpiringPoints]:
+        """What will end, soonest first (SQ-68)."""
+        return self.account.expiring if self.account else ()
 
     @property
     def next_definition(self) -> RewardDefinition | None:
@@ -107,10 +118,10 @@ async def definitions_of(clients: Clients, chain_id: str) -> list[RewardDefiniti
     return [definition for definition in answer.definitions if not definition.deleted]
 
 
-async def _balances(clients: Clients, chain_id: str, member_id: str) -> dict[str, int]:
+async def _accounts(clients: Clients, chain_id: str, member_id: str) -> dict[str, Account]:
     request = SearchAccountsRequest(chain_id=chain_id, member_ids=[member_id], limit=ACCOUNTS_MAX)
     answer = await clients.points.SearchAccounts(request)
-    return {account.program_id: account.balance for account in answer.accounts}
+    return {account.program_id: account for account in answer.accounts}
 
 
 async def points_cards(clients: Clients, chain_id: str, member_id: str) -> list[PointsCard]:
@@ -122,12 +133,13 @@ async def points_cards(clients: Clients, chain_id: str, member_id: str) -> list[
         programs = group.create_task(active_programs(clients, chain_id))
         definitions = group.create_task(definitions_of(clients, chain_id))
         if member_id:
-            balances = group.create_task(_balances(clients, chain_id, member_id))
-    held = balances.result() if member_id else {}
+            accounts = group.create_task(_accounts(clients, chain_id, member_id))
+    held = accounts.result() if member_id else {}
     return [
         PointsCard(
             program=program,
-            balance=held.get(program.id, 0),
+            balance=held[program.id].balance if program.id in held else 0,
+            account=held.get(program.id),
             definitions=[one for one in definitions.result() if one.program_id == program.id],
         )
         for program in programs.result()
@@ -153,14 +165,6 @@ async def wallet_of(clients: Clients, chain_id: str, member_id: str) -> list[Rew
 async def salons_of(deps: Deps, chain_id: str) -> list[Salon]:
     """The chain's open salons."""
     return [salon for salon in await deps.salons.of(chain_id) if salon.active]
-
-
-async def entries_of(clients: Clients, chain_id: str, member_id: str) -> list[Entry]:
-    """The newest entries of all her accounts."""
-    answer = await clients.points.ListEntries(
-        ListEntriesRequest(chain_id=chain_id, member_ids=[member_id], limit=ENTRIES_SHOWN)
-    )
-    return list(answer.entries)
 
 
 async def salon_of_today(
