@@ -74,6 +74,12 @@ REASONS: Final[Mapping[points_pb2.AdjustmentReason.ValueType, str]] = {
     points_pb2.ADJUSTMENT_REASON_OTHER: N_("Autre raison"),
 }
 
+# What the feed shows besides: given by itself for an e-mail address (SQ-08), chosen by nobody.
+_SHOWN_REASONS: Final[Mapping[points_pb2.AdjustmentReason.ValueType, str]] = {
+    **REASONS,
+    points_pb2.ADJUSTMENT_REASON_MAILING_LIST: N_("Inscription à la liste de diffusion"),
+}
+
 EARNED_BY: Final[Mapping[int, str]] = {
     points_pb2.EARN_SOURCE_SCAN: N_("Code QR scanné"),
     points_pb2.EARN_SOURCE_MULTI_POINT_SCAN: N_("Multi-points et code QR"),
@@ -290,4 +296,4 @@ def worth_of(item: Item, language: str, *, terms: tuple[str, str] | None = None)
 
 def reason_words(reason: int) -> str:
     """The words of a reason; none for what was not adjusted by hand."""
-    return next((words for value, words in REASONS.items() if value == reason), "")
+    return next((words for value, words in _SHOWN_REASONS.items() if value == reason), "")

@@ -10,16 +10,22 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from google.protobuf.message import DecodeError, Message
 from loyalty.events.v1 import enrollment_events_pb2 as pb
+from loyalty.events.v1 import messaging_events_pb2 as messaging_pb
 
 from services.chassis.consumer import Handler
 from services.chassis.events import Event, Impossible
 from services.chassis.postgres import Connection
 from services.points.domain.ids import ChainId, MemberId, SalonId
-from services.points.usecases import copies
+from services.points.usecases import contact_bonus, copies
 from services.points.usecases.deps import Deps
 
 ENROLLMENT = "loyalty.enrollment.v1"
 GROUP = "points.chain-copies"
+MESSAGING = "loyalty.messaging.v1"
+CONTACTS_GROUP = "points.contacts"
+
+# What messaging lets an owner promise.
+CONTACT_POINTS_MAX = 10_000
 
 M = TypeVar("M", bound=Message)
 
@@ -63,6 +69,24 @@ def handlers(deps: Deps) -> Mapping[str, Handler]:
         "salon.changed": salon_changed,
         "member.enrolled": member_enrolled,
     }
+
+
+def contact_handlers(deps: Deps) -> Mapping[str, Handler]:
+    """What happens on each event of messaging that points cares for."""
+
+    async def contact_collected(conn: Connection, event: Event) -> None:
+        fact = _parsed(event, messaging_pb.ContactCollected())
+        if not 1 <= fact.points <= CONTACT_POINTS_MAX:
+            raise Impossible(f"{event.type}: nobody promises so many points")
+        await contact_bonus.give(
+            deps,
+            conn,
+            chain_id=_chain_id(event, fact.chain_id),
+            member_id=MemberId(_uuid(event, fact.member_id)),
+            points=fact.points,
+        )
+
+    return {"contact.collected": contact_collected}
 
 
 def _parsed(event: Event, message: M) -> M:

@@ -14,12 +14,14 @@ from services.points.domain.kept_sales import KeptChange, KeptSale
 from services.points.domain.ledger import Account, Actor, ActorKind, Entry, PostingKind
 from services.points.domain.programs import Program
 from services.points.domain.tiers import Standing, Tier
+from services.points.domain.warnings import EndingPoints
 
 TOPIC = "loyalty.points.v1"
 
 ACCOUNT_OPENED = "account.opened"
 PROGRAM_CHANGED = "program.changed"
 TIER_CHANGED = "tier.changed"
+POINTS_EXPIRING = "points.expiring"
 SALE_COUNTED = "sale.counted"
 SALE_CHANGED = "sale.changed"
 # The ledger check looks for one such event per posting.
@@ -196,6 +198,30 @@ def tier_changed(
         type=TIER_CHANGED,
         chain_id=account.chain_id,
         subject=str(account.id),
+        payload=message.SerializeToString(),
+        occurred_at=occurred_at,
+    )
+
+
+def points_expiring(ending: EndingPoints, *, occurred_at: datetime) -> OutboxEvent:
+    """Points of an account end in two weeks (D9)."""
+    message = pb.PointsExpiring(
+        chain_id=str(ending.chain_id),
+        account_id=str(ending.account_id),
+        member_id=str(ending.member_id),
+        program_id=str(ending.program_id),
+        points=ending.points,
+        last_day=ending.last_day.isoformat(),
+        expires_at=_timestamp(ending.expires_at),
+        balance=ending.balance,
+        occurred_at=_timestamp(occurred_at),
+    )
+    return OutboxEvent(
+        topic=TOPIC,
+        key=str(ending.account_id),
+        type=POINTS_EXPIRING,
+        chain_id=ending.chain_id,
+        subject=str(ending.account_id),
         payload=message.SerializeToString(),
         occurred_at=occurred_at,
     )

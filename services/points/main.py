@@ -24,6 +24,11 @@ async def build(app: App[Settings]) -> None:
     app.consume(
         group=consumers.GROUP, topics=[consumers.ENROLLMENT], handlers=consumers.handlers(deps)
     )
+    app.consume(
+        group=consumers.CONTACTS_GROUP,
+        topics=[consumers.MESSAGING],
+        handlers=consumers.contact_handlers(deps),
+    )
     jobs.schedule(app, deps)
     app.relay_outbox()
     app.on_stop(queue.drain)

@@ -70,6 +70,11 @@ SWEEP_OLDEST_DUE_SECONDS = Gauge(
     ["kind"],
     registry=REGISTRY,
 )
+EXPIRY_WARNINGS_MISSED = Gauge(
+    "loyalty_expiry_warnings_missed",
+    "Accounts that were not told in time that points end, noticed within the last two days",
+    registry=REGISTRY,
+)
 LEDGER_IMBALANCE = Gauge(
     "loyalty_ledger_imbalance",
     "Rows that the last ledger check found at fault; 0 is the only good value",

@@ -102,6 +102,12 @@ REASON_WORDS: Final = {
     points_pb2.ADJUSTMENT_REASON_SOCIAL: "Réseaux sociaux",
 }
 
+# What a feed shows besides: given by itself for an e-mail address (SQ-08), sent by no till.
+_SHOWN_REASONS: Final = {
+    **REASON_WORDS,
+    points_pb2.ADJUSTMENT_REASON_MAILING_LIST: "Inscription à la liste de diffusion",
+}
+
 
 def reason_of(words: str) -> tuple[points_pb2.AdjustmentReason.ValueType, str]:
     """The reason that these words name, or "other" with the words as its note."""
@@ -159,7 +165,7 @@ def entry_event(entry: points_pb2.Entry) -> EventShape:
             shape["adjust_points"] = {
                 "loyalty_program_id": entry.program_id,
                 "points": entry.points,
-                "reason": entry.note or REASON_WORDS.get(entry.reason, ""),
+                "reason": entry.note or _SHOWN_REASONS.get(entry.reason, ""),
             }
         case _:
             shape["other_event"] = {

@@ -81,6 +81,8 @@ class AdjustmentReason(StrEnum):
     GOODWILL = "GOODWILL"
     SOCIAL = "SOCIAL"
     OTHER = "OTHER"
+    # "Liste de diffusion": given by itself for an e-mail address (SQ-08), never by hand.
+    MAILING_LIST = "MAILING_LIST"
 
 
 class ActorKind(StrEnum):
@@ -229,6 +231,11 @@ def sale_key(sale_id: SaleId) -> str:
 def promotion_key(sale_id: SaleId) -> str:
     """The business fact "this sale earned by a promotion": it happens once."""
     return f"sale:{sale_id}:promotion"
+
+
+def contact_key(member_id: MemberId) -> str:
+    """The business fact "this member gave her e-mail address": it happens once (SQ-09)."""
+    return f"contact:{member_id}"
 
 
 def expiry_key(lot_id: LotId) -> str:

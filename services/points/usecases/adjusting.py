@@ -94,7 +94,8 @@ async def adjust_points(deps: Deps, adjustment: Adjustment) -> Entry:
 def _checked(adjustment: Adjustment) -> tuple[AdjustmentReason, str]:
     if adjustment.points == 0 or abs(adjustment.points) > ADJUSTMENT_POINTS_MAX:
         raise PointsInvalid(minimum=-ADJUSTMENT_POINTS_MAX, maximum=ADJUSTMENT_POINTS_MAX)
-    if adjustment.reason is None:
+    # Nobody joins a mailing list by somebody else's hand.
+    if adjustment.reason in (None, AdjustmentReason.MAILING_LIST):
         raise ReasonRequired
     note = tidy_text("note", adjustment.note, length_max=NOTE_LENGTH_MAX)
     if adjustment.reason is AdjustmentReason.OTHER and not note:

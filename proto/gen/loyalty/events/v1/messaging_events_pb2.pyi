@@ -35,7 +35,7 @@ class ConsentChanged(_message.Message):
     channel: _types_pb2.Channel.ValueType
     granted: _builtins.bool
     source: _builtins.str
-    """ENROLLMENT, CLIENT_APP, SMS_STOP, SMS_YES."""
+    """ENROLLMENT, CLIENT_APP, SMS_STOP, SMS_YES, EMAIL_LINK."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(

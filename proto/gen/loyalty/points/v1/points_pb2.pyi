@@ -193,6 +193,10 @@ class _AdjustmentReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Adju
     """"Réseaux sociaux"."""
     ADJUSTMENT_REASON_OTHER: _AdjustmentReason.ValueType  # 6
     """The words are in `note`."""
+    ADJUSTMENT_REASON_MAILING_LIST: _AdjustmentReason.ValueType  # 7
+    """"Liste de diffusion": points for an e-mail address (SQ-08, SQ-09). Never by hand: then
+    refused with reason_required.
+    """
 
 class AdjustmentReason(_AdjustmentReason, metaclass=_AdjustmentReasonEnumTypeWrapper): ...
 
@@ -209,6 +213,10 @@ ADJUSTMENT_REASON_SOCIAL: AdjustmentReason.ValueType  # 5
 """"Réseaux sociaux"."""
 ADJUSTMENT_REASON_OTHER: AdjustmentReason.ValueType  # 6
 """The words are in `note`."""
+ADJUSTMENT_REASON_MAILING_LIST: AdjustmentReason.ValueType  # 7
+""""Liste de diffusion": points for an e-mail address (SQ-08, SQ-09). Never by hand: then
+refused with reason_required.
+"""
 Global___AdjustmentReason: _TypeAlias = AdjustmentReason  # noqa: Y015
 
 class _CatalogObjectType:
