@@ -16,7 +16,6 @@ from services.gateway.example_ids import (
     EVENT,
     KEY,
     LOCATION,
-    OFFER,
     PHONE,
     PROGRAM,
     STAFF,
@@ -25,6 +24,7 @@ from services.gateway.example_ids import (
 )
 from services.gateway.loyalty_examples import LOYALTY_EXAMPLES
 from services.gateway.sale_examples import SALE_EXAMPLES
+from services.gateway.telling_examples import OFFER_IN, OFFER_SHAPE, TELLING_EXAMPLES
 
 _LOCATION = {
     "id": LOCATION,
@@ -68,24 +68,6 @@ _CUSTOMER = {
     "created_at": THEN,
     "updated_at": THEN,
     "creation_source": "DIRECTORY",
-    "version": 1,
-}
-_OFFER_IN = {
-    "title": "Soin offert",
-    "description": "Un soin hydratant avec toute coupe.",
-    "start_date": "2026-12-01",
-    "end_date": "2026-12-31",
-    "coupon_expiry_date": "2027-01-31",
-}
-_OFFER = {
-    **_OFFER_IN,
-    "id": OFFER,
-    "type": "INSTANT",
-    "exclusion": "",
-    "shown_in_app": True,
-    "visible_now": False,
-    "created_at": THEN,
-    "updated_at": THEN,
     "version": 1,
 }
 _DEVICE = {
@@ -155,14 +137,15 @@ _MESSAGE = {
 EXAMPLES: Final[Mapping[str, Example]] = {
     **LOYALTY_EXAMPLES,
     **SALE_EXAMPLES,
-    "ListOffers": Example(None, {"offers": [_OFFER]}),
-    "CreateOffer": Example({"idempotency_key": KEY, "offer": _OFFER_IN}, {"offer": _OFFER}),
-    "RetrieveOffer": Example(None, {"offer": _OFFER}),
+    **TELLING_EXAMPLES,
+    "ListOffers": Example(None, {"offers": [OFFER_SHAPE]}),
+    "CreateOffer": Example({"idempotency_key": KEY, "offer": OFFER_IN}, {"offer": OFFER_SHAPE}),
+    "RetrieveOffer": Example(None, {"offer": OFFER_SHAPE}),
     "UpdateOffer": Example(
         {"offer": {"end_date": "2027-01-15", "coupon_expiry_date": None}},
-        {"offer": {**_OFFER, "end_date": "2027-01-15"}},
+        {"offer": {**OFFER_SHAPE, "end_date": "2027-01-15"}},
     ),
-    "DeleteOffer": Example(None, {"offer": _OFFER}),
+    "DeleteOffer": Example(None, {"offer": OFFER_SHAPE}),
     "ListLocations": Example(None, {"locations": [_LOCATION]}),
     "RetrieveLocation": Example(None, {"location": _LOCATION}),
     "CreateLocation": Example(

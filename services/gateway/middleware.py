@@ -24,7 +24,9 @@ log = structlog.get_logger(__name__)
 BODY_BYTES_MAX = 1024 * 1024
 # A phone's photo of a QR and an owner's logo, sent by a form as the camera made them.
 PHOTO_BYTES_MAX = 8 * 1024 * 1024
-_PHOTO_PATH = re.compile(r"/m/[^/]+/decode|/admin/design/logo")
+_PHOTO_PATH = re.compile(
+    r"/m/[^/]+/decode|/admin/design/logo|/admin/offers/[^/]+|/v2/loyalty/offers/[^/]+/image"
+)
 # What is thrown away of a larger body, so that its sender hears why instead of a broken connection.
 DISCARDED_BYTES_MAX = 16 * 1024 * 1024
 # A body of a megabyte over a slow phone; longer is somebody who holds a connection.

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Response
-from loyalty.offers.v1.offers_pb2 import ListOffersRequest, Offer
+from loyalty.offers.v1.offers_pb2 import GetOfferImageRequest, ListOffersRequest, Offer
 from loyalty.rewards.v1.rewards_pb2 import SearchRewardsRequest, TakeOfferRequest
 
 from services.chassis.errors import RemoteRefusal
 from services.gateway.clients import Clients
-from services.gateway.member.door import MemberDep, NothingHere, PageRoute, Visit
+from services.gateway.member.door import MemberDep, NothingHere, PageRoute, Visit, VisitDep
+from services.gateway.web.assets import FOREVER
 from services.gateway.web.forms import NO_PROBLEMS, Problems, new_key, problems_of, read_fields
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -76,6 +77,17 @@ async def _offer_page(visit: Visit, offer: Offer, *, problems: Problems = NO_PRO
         )
     taken = await _taken(visit.deps.clients, visit.chain.id, visit.member_id)
     return visit.show("offers.html", problems=problems, offers=[offer], taken=taken, key=new_key())
+
+
+@router.get("/m/{slug}/offers/{offer_id}/image/{digest}")
+async def offer_picture(visit: VisitDep, offer_id: str, digest: str) -> Response:
+    """An offer's picture, under an address of its own making: a phone fetches it once (LS-56)."""
+    request = GetOfferImageRequest(chain_id=visit.chain.id, offer_id=offer_id, digest=digest)
+    try:
+        answer = await visit.deps.clients.offers.GetOfferImage(request)
+    except RemoteRefusal:
+        raise NothingHere from None
+    return Response(answer.image, media_type=answer.media_type, headers={"cache-control": FOREVER})
 
 
 @router.post("/m/{slug}/offers/{offer_id}/take")

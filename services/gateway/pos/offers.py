@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
-from typing import NotRequired
+from typing import Annotated, NotRequired
 
 from fastapi import APIRouter
 from loyalty.offers.v1 import offers_pb2
 from loyalty.rewards.v1.rewards_pb2 import GetOfferTermsRequest
+from pydantic import Field
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from services.chassis.errors import Unavailable
-from services.gateway.errors import Json, api_fields
+from services.gateway import images
+from services.gateway.errors import ApiError, Json, api_fields
 from services.gateway.pos.caller import Caller, LoyaltyReader, LoyaltyWriter
 from services.gateway.pos.fields import Day, Flag, Key, Name, Note, Part, known_id
 from services.gateway.pos.shapes import moment
@@ -22,6 +25,13 @@ router = APIRouter(prefix="/loyalty/offers", tags=["Offers"])
 
 KNOWN_SECONDS_MAX = 1.0
 KNOWN_PAUSE_SECONDS = 0.03
+# Base64 takes four characters for three bytes.
+IMAGE_CHARACTERS_MAX = images.UPLOAD_BYTES_MAX // 3 * 4 + 8
+_REFUSED_IMAGES = {
+    "size": "IMAGE_TOO_LARGE",
+    "pixels": "IMAGE_TOO_LARGE",
+    "format": "IMAGE_INVALID",
+}
 
 
 class OfferShape(TypedDict):
@@ -40,6 +50,8 @@ class OfferShape(TypedDict):
     created_at: str
     updated_at: str
     version: int
+    # Missing: the chain's logo stands in.
+    image_url: NotRequired[str]
 
 
 class OfferAnswer(TypedDict):
@@ -73,8 +85,34 @@ class SaveOffer(Part):
     idempotency_key: Key | None = None
 
 
-def offer_shape(offer: offers_pb2.Offer) -> OfferShape:
-    """An offer as callers see it."""
+class OfferImageIn(Part):
+    """A picture for an offer."""
+
+    image: Annotated[
+        str,
+        Field(
+            strict=True,
+            min_length=1,
+            max_length=IMAGE_CHARACTERS_MAX,
+            description="A PNG, JPEG or WebP of at most 5 MB, in base64 (RFC 4648). It is drawn "
+            "anew, as WebP, without anything that it says of its maker.",
+        ),
+    ]
+
+
+class DuplicateOffer(Part):
+    """An offer to make again, a year later."""
+
+    idempotency_key: Key | None = None
+
+
+async def _shape(caller: Caller, offer: offers_pb2.Offer) -> OfferShape:
+    chain = await caller.chain()
+    base = caller.deps.settings.public_url.rstrip("/")
+    return _offer_shape(offer, f"{base}/m/{chain.slug}")
+
+
+def _offer_shape(offer: offers_pb2.Offer, member_url: str) -> OfferShape:
     shape: OfferShape = {
         "id": offer.id,
         "type": "INSTANT",
@@ -91,6 +129,8 @@ def offer_shape(offer: offers_pb2.Offer) -> OfferShape:
     }
     if offer.coupon_expiry_date:
         shape["coupon_expiry_date"] = offer.coupon_expiry_date
+    if offer.image_digest:
+        shape["image_url"] = f"{member_url}/offers/{offer.id}/image/{offer.image_digest}"
     return shape
 
 
@@ -127,7 +167,7 @@ async def list_offers(caller: LoyaltyReader, visible_only: bool = False) -> Resp
     answer = await caller.deps.clients.offers.ListOffers(
         offers_pb2.ListOffersRequest(chain_id=caller.chain_id, visible_only=visible_only)
     )
-    return Json({"offers": [offer_shape(offer) for offer in answer.offers]})
+    return Json({"offers": [await _shape(caller, offer) for offer in answer.offers]})
 
 
 @router.post("", response_model=OfferAnswer, operation_id="CreateOffer")
@@ -150,7 +190,7 @@ async def create_offer(caller: LoyaltyWriter, body: SaveOffer) -> Response:
             )
         )
     await _known(caller, answer.offer)
-    return Json({"offer": offer_shape(answer.offer)})
+    return Json({"offer": await _shape(caller, answer.offer)})
 
 
 @router.get("/{offer_id}", response_model=OfferAnswer, operation_id="RetrieveOffer")
@@ -160,7 +200,7 @@ async def get_offer(caller: LoyaltyReader, offer_id: str) -> Response:
         answer = await caller.deps.clients.offers.GetOffer(
             offers_pb2.GetOfferRequest(chain_id=caller.chain_id, offer_id=known_id(offer_id))
         )
-    return Json({"offer": offer_shape(answer.offer)})
+    return Json({"offer": await _shape(caller, answer.offer)})
 
 
 @router.put("/{offer_id}", response_model=OfferAnswer, operation_id="UpdateOffer")
@@ -186,7 +226,7 @@ async def update_offer(caller: LoyaltyWriter, offer_id: str, body: SaveOffer) ->
             )
         )
     await _known(caller, answer.offer)
-    return Json({"offer": offer_shape(answer.offer)})
+    return Json({"offer": await _shape(caller, answer.offer)})
 
 
 @router.delete("/{offer_id}", response_model=OfferAnswer, operation_id="DeleteOffer")
@@ -199,4 +239,56 @@ async def delete_offer(caller: LoyaltyWriter, offer_id: str) -> Response:
             )
         )
     await _known(caller, answer.offer)
-    return Json({"offer": offer_shape(answer.offer)})
+    return Json({"offer": await _shape(caller, answer.offer)})
+
+
+@router.post("/{offer_id}/duplicate", response_model=OfferAnswer, operation_id="DuplicateOffer")
+async def duplicate_offer(caller: LoyaltyWriter, offer_id: str, body: DuplicateOffer) -> Response:
+    """Make last year's offer again: the same words and picture, each day a year later (LS-62)."""
+    with api_fields(_FIELDS):
+        answer = await caller.deps.clients.offers.DuplicateOffer(
+            offers_pb2.DuplicateOfferRequest(
+                idempotency_key=caller.key(body.idempotency_key),
+                chain_id=caller.chain_id,
+                offer_id=known_id(offer_id),
+                actor=caller.actor,
+            )
+        )
+    await _known(caller, answer.offer)
+    return Json({"offer": await _shape(caller, answer.offer)})
+
+
+@router.put("/{offer_id}/image", response_model=OfferAnswer, operation_id="SetOfferImage")
+async def set_image(caller: LoyaltyWriter, offer_id: str, body: OfferImageIn) -> Response:
+    """Give an offer a picture instead of the one that it had (LS-56)."""
+    try:
+        uploaded = base64.b64decode(body.image, validate=True)
+        picture = await images.redraw(uploaded, edge_pixels=images.OFFER_EDGE_PIXELS, photo=True)
+    # `binascii.Error` is one of them; so is text beyond ASCII.
+    except ValueError:
+        raise ApiError.of("IMAGE_INVALID", field="image") from None
+    except images.ImageRefused as refused:
+        raise ApiError.of(_REFUSED_IMAGES[refused.reason], field="image") from None
+    with api_fields(_FIELDS | {"image": "image"}):
+        answer = await caller.deps.clients.offers.SetOfferImage(
+            offers_pb2.SetOfferImageRequest(
+                chain_id=caller.chain_id,
+                offer_id=known_id(offer_id),
+                image=picture.content,
+                media_type=picture.media_type,
+                actor=caller.actor,
+            )
+        )
+    return Json({"offer": await _shape(caller, answer.offer)})
+
+
+@router.delete("/{offer_id}/image", response_model=OfferAnswer, operation_id="DeleteOfferImage")
+async def delete_image(caller: LoyaltyWriter, offer_id: str) -> Response:
+    """Take an offer's picture away: the chain's logo stands in again (LS-56)."""
+    with api_fields(_FIELDS):
+        answer = await caller.deps.clients.offers.RemoveOfferImage(
+            offers_pb2.RemoveOfferImageRequest(
+                chain_id=caller.chain_id, offer_id=known_id(offer_id), actor=caller.actor
+            )
+        )
+    return Json({"offer": await _shape(caller, answer.offer)})
