@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from loyalty.points.v1 import points_pb2 as pb
@@ -75,16 +76,54 @@ async def test_lines_without_a_name_are_given_one(till: Till) -> None:
 
 
 async def test_the_same_key_keeps_one_sale(till: Till) -> None:
-    """A resend gets the sale as it stands; another body is refused."""
+    """Another body under it is refused."""
     key = new_id()
     posted = await till.post(line("a", 4200), idempotency_key=key)
 
     assert await till.post(line("a", 4200), idempotency_key=key) == posted
-    await till.count(posted.id)
-    again = await till.post(line("a", 4200), idempotency_key=key)
-    assert (again.id, again.state) == (posted.id, pb.SALE_STATE_COUNTED)
     refusal = await refusal_of(till.post(line("a", 4300), idempotency_key=key))
     assert refusal.code == "IDEMPOTENCY_KEY_REUSED"
+
+
+@pytest.mark.parametrize("whose", ["", "alice"])
+async def test_a_resend_gets_the_first_answer_whatever_became_of_the_sale(
+    till: Till, whose: str
+) -> None:
+    """With a reward on it, counted and refunded since: the answer is the sale as it was made."""
+    wanted: dict[str, Any] = {
+        "member_id": till.house.alice if whose else "",
+        "discounts": [pb.SaleDiscount(uid="d", percentage="12.5", line_uids=["b"])],
+        "taxes": [pb.SaleTax(uid="t", name="TPS", percentage="5", inclusive=True)],
+        "tip_minor": 300,
+        "reference_id": "ticket 7",
+        "idempotency_key": new_id(),
+    }
+    lines = [line("a", 4200), line("b", 1999, quantity="1.5", name="Crème")]
+    posted = await till.post(*lines, **wanted)
+
+    await till.apply(posted.id, new_id())
+    assert await till.post(*lines, **wanted) == posted
+    await till.count(posted.id)
+    assert await till.post(*lines, **wanted) == posted
+    await till.refund(posted.id)
+    assert await till.post(*lines, **wanted) == posted
+    assert (await till.sale(posted.id)).state == pb.SALE_STATE_COUNTED
+
+
+async def test_a_key_that_holds_only_an_id_gives_the_sale_as_it_stands(till: Till) -> None:
+    """As keys were kept before the answer was."""
+    key = new_id()
+    posted = await till.post(line("a", 4200), idempotency_key=key)
+    await till.house.deps.pool.execute(
+        "UPDATE idempotency SET answer = $3"
+        " WHERE chain_id = $1 AND operation = 'create_sale' AND key = $2",
+        UUID(till.house.chain_id),
+        key,
+        UUID(posted.id).bytes,
+    )
+    await till.count(posted.id)
+
+    assert await till.post(line("a", 4200), idempotency_key=key) == await till.sale(posted.id)
 
 
 async def test_categories_are_those_of_the_moment(till: Till, house: House) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from uuid import UUID
 
 from services.chassis import idempotency
 from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection, in_transaction
@@ -33,6 +32,7 @@ from services.points.domain.sales import LINES_MAX, Discount, Sale, SaleLine
 from services.points.domain.terms import NO_POINTS, SalePoints
 from services.points.storage import catalog as catalog_rows
 from services.points.storage import chains as chain_rows
+from services.points.storage import sale_answers
 from services.points.storage import sales as sale_rows
 from services.points.usecases import requests, sale_terms
 from services.points.usecases.deps import Deps
@@ -84,10 +84,10 @@ class SaleView:
 async def create_sale(deps: Deps, wanted: NewSale) -> SaleView:
     """Keep a sale, priced to the cent and open until it is counted.
 
-    Repeatable: the same key returns the sale. Locks the key. Lines keep the categories that their
-    items are in now, parents included (SQ-55). Refuses with SalonUnknown, SalonInactive,
-    CurrencyForeign, OccurredTooEarly, OccurredInFuture, CatalogObjectUnknown, and what
-    `sales.pricing` and `sales.checked` refuse.
+    Repeatable: the same key returns the sale as it was made, whatever became of it since. Locks
+    the key. Lines keep the categories that their items are in now, parents included (SQ-55).
+    Refuses with SalonUnknown, SalonInactive, CurrencyForeign, OccurredTooEarly, OccurredInFuture,
+    CatalogObjectUnknown, and what `sales.pricing` and `sales.checked` refuse.
     """
     claim = requests.claim(
         deps,
@@ -111,10 +111,13 @@ async def create_sale(deps: Deps, wanted: NewSale) -> SaleView:
         async def create() -> bytes:
             kept = await _new(deps, conn, wanted)
             await sale_rows.insert_sale(conn, kept)
-            return kept.sale.id.bytes
+            return sale_answers.encode(kept)
 
-        sale_id = SaleId(UUID(bytes=await idempotency.once(conn, claim, create)))
-        return await view_of(conn, wanted.chain_id, sale_id)
+        answer = await idempotency.once(conn, claim, create)
+        made = sale_answers.decode(answer, chain_id=wanted.chain_id)
+        if isinstance(made, KeptSale):
+            return SaleView(kept=made)
+        return await view_of(conn, wanted.chain_id, made)
 
     return await in_transaction(deps.pool, work)
 
