@@ -212,9 +212,9 @@ def points_expiring(ending: EndingPoints, *, occurred_at: datetime) -> OutboxEve
         program_id=str(ending.program_id),
         points=ending.points,
         last_day=ending.last_day.isoformat(),
-        expires_at=_timestamp(ending.expires_at),
+        expires_at=timestamp(ending.expires_at),
         balance=ending.balance,
-        occurred_at=_timestamp(occurred_at),
+        occurred_at=timestamp(occurred_at),
     )
     return OutboxEvent(
         topic=TOPIC,
