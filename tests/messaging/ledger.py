@@ -1,0 +1,149 @@
+"""What points tells messaging, as its events say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from loyalty.events.v1 import points_events_pb2 as facts
+
+from services.chassis.events import Event
+from services.chassis.postgres import in_transaction
+from services.messaging import consumers
+from services.messaging.domain.chain import MemberId
+from tests.messaging.conftest import MessagingHarness
+
+
+def stamp(moment: datetime) -> Timestamp:
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
+
+
+@dataclass(kw_only=True)
+class Ledger:
+    """One member's account in a chain's program."""
+
+    messaging: MessagingHarness
+    chain_id: UUID
+    member_id: MemberId
+    account_id: str = field(default_factory=lambda: str(uuid4()))
+    program_id: str = field(default_factory=lambda: str(uuid4()))
+    salon_id: str = field(default_factory=lambda: str(uuid4()))
+    balance: int = 0
+    sequence: int = 0
+
+    async def tell(self, kind: str, fact: Message) -> None:
+        """One event arrives, as the consumer hands it over."""
+        event = Event(
+            id=uuid4(),
+            type=kind,
+            source="points",
+            subject="",
+            chain_id=UUID(str(self.chain_id)),
+            time=self.messaging.clock.now(),
+            topic=consumers.POINTS,
+            partition=0,
+            offset=0,
+            key=self.account_id,
+            payload=fact.SerializeToString(),
+            request_id="",
+        )
+        handler = consumers.standing_handlers(self.messaging.deps)[kind]
+        await in_transaction(self.messaging.pool, lambda conn: handler(conn, event))
+
+    @property
+    def names(self) -> dict[str, Any]:
+        return {
+            "chain_id": str(self.chain_id),
+            "account_id": self.account_id,
+            "member_id": str(self.member_id),
+            "program_id": self.program_id,
+        }
+
+    async def program(self, **changes: Any) -> None:
+        given: dict[str, Any] = {
+            "chain_id": str(self.chain_id),
+            "program_id": self.program_id,
+            "name": "Vos points",
+            "term_one": "point",
+            "term_other": "points",
+            "active": True,
+            "version": 1,
+        }
+        await self.tell("program.changed", facts.ProgramChanged(**{**given, **changes}))
+
+    def posted(self, points: int, **changes: Any) -> facts.PointsPosted:
+        """The next posting of the account."""
+        self.balance += points
+        self.sequence += 1
+        given: dict[str, Any] = {
+            **self.names,
+            "posting_id": str(uuid4()),
+            "points": points,
+            "balance_after": self.balance,
+            "sequence": self.sequence,
+            "occurred_at": stamp(self.now),
+        }
+        return facts.PointsPosted(**{**given, **changes})
+
+    @property
+    def now(self) -> datetime:
+        return self.messaging.deps.clock.now(self.chain_id)
+
+    async def earn(self, points: int, **changes: Any) -> facts.PointsPosted:
+        """A visit: points by scan, in the salon."""
+        fact = self.posted(points, source="SCAN", salon_id=self.salon_id, **changes)
+        await self.tell("points.earned", fact)
+        return fact
+
+    async def adjust(self, points: int, **changes: Any) -> facts.PointsPosted:
+        fact = self.posted(points, reason="ERROR", **changes)
+        await self.tell("points.adjusted", fact)
+        return fact
+
+    async def sale(self, points: int, *, promotion: int = 0) -> facts.SaleCounted:
+        """A sale: its postings, then its own event."""
+        sale_id = str(uuid4())
+        if points:
+            base = self.posted(points, source="TILL", sale_id=sale_id, salon_id=self.salon_id)
+            await self.tell("points.earned", base)
+        if promotion:
+            bonus = self.posted(promotion, sale_id=sale_id, salon_id=self.salon_id)
+            await self.tell("points.promoted", bonus)
+        fact = facts.SaleCounted(
+            **self.names,
+            sale_id=sale_id,
+            salon_id=self.salon_id,
+            points=points + promotion,
+            occurred_at=stamp(self.now),
+        )
+        await self.tell("sale.counted", fact)
+        return fact
+
+    async def tier(self, name: str, *, risen: bool = True) -> facts.TierChanged:
+        fact = facts.TierChanged(
+            **self.names,
+            tier_id=str(uuid4()),
+            tier_name=name,
+            risen=risen,
+            occurred_at=stamp(self.now),
+        )
+        await self.tell("tier.changed", fact)
+        return fact
+
+    async def expiring(self, points: int, last_day: str) -> facts.PointsExpiring:
+        fact = facts.PointsExpiring(
+            **self.names,
+            points=points,
+            last_day=last_day,
+            expires_at=stamp(self.now + timedelta(days=16)),
+            balance=self.balance,
+            occurred_at=stamp(self.now),
+        )
+        await self.tell("points.expiring", fact)
+        return fact
