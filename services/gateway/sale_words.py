@@ -149,6 +149,12 @@ SALE_REFUSALS: Final[Mapping[str, Words]] = {
         en="The catalog has no such object: {id}.",
         fr="Le catalogue n’a pas cet objet : {id}.",
     ),
+    "LINE_PRICE_REQUIRED": Words(
+        status=400,
+        public="MISSING_REQUIRED_PARAMETER",
+        en="This line has no price, and the catalog has none for it. Give one.",
+        fr="Cette ligne n’a pas de prix, et le catalogue n’en a pas non plus. Donnez-en un.",
+    ),
     "CATALOG_OBJECT_REPEATED": Words(
         status=400,
         public="INVALID_VALUE",

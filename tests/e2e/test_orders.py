@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.chains import Chain, enrol, fresh_key, key_with, open_chain
 from tests.e2e.sales import (
     cad,
+    count,
     item,
     post,
     problem,
@@ -292,6 +293,29 @@ async def test_a_line_has_the_catalogs_price_where_it_says_none(
     assert own["total_money"] == cad(12_000)
     field = "order.line_items[0].base_price_money"
     assert problem(free) == (400, "MISSING_REQUIRED_PARAMETER", field)
+
+
+async def test_a_resend_gets_the_first_order_whatever_became_of_it_and_of_the_price(
+    chain: Chain, client: httpx.AsyncClient
+) -> None:
+    """api.md 4: counted and dearer in the catalog since, the answer is what it was."""
+    ids = await upsert(client, item("Masque", price=6500))
+    line = {"quantity": "2", "catalog_object_id": ids["#Masque-une"]}
+    order = {"location_id": chain.salon_id, "line_items": [line]}
+    body = {"idempotency_key": fresh_key(), "order": order}
+    made = await client.post("/v2/orders", json=body)
+    await count(client, chain, await enrol(chain, client), made.json()["order"]["id"])
+    known = await client.get(f"/v2/catalog/object/{ids['#Masque-une']}")
+    dearer = known.json()["object"]
+    dearer["item_variation_data"]["price_money"]["amount"] = 9900
+    await upsert(client, dearer)
+
+    again = await client.post("/v2/orders", json=body)
+    fresh = await client.post("/v2/orders", json={**body, "idempotency_key": fresh_key()})
+
+    assert (made.status_code, again.json()) == (200, made.json())
+    assert made.json()["order"]["total_money"] == cad(13_000)
+    assert fresh.json()["order"]["total_money"] == cad(19_800)
 
 
 async def test_orders_are_retrieved_together_and_strangers_left_out(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from loyalty.points.v1 import points_pb2 as pb
+from loyalty.types.v1.types_pb2 import Money
 
 from tests.points.house import House, new_id, refusal_of, stamp
 from tests.points.till import Till, line
@@ -83,6 +84,115 @@ async def test_the_same_key_keeps_one_sale(till: Till) -> None:
     assert await till.post(line("a", 4200), idempotency_key=key) == posted
     refusal = await refusal_of(till.post(line("a", 4300), idempotency_key=key))
     assert refusal.code == "IDEMPOTENCY_KEY_REUSED"
+
+
+async def priced(house: House, *, price_minor: int) -> str:
+    """Soin at a price; the id of its one variation."""
+    objects = [
+        pb.CatalogObject(id="#item", type=pb.CATALOG_OBJECT_TYPE_ITEM, name="Soins"),
+        pb.CatalogObject(
+            id="#soin",
+            type=pb.CATALOG_OBJECT_TYPE_ITEM_VARIATION,
+            name="Soin",
+            item_id="#item",
+            price=Money(amount=price_minor, currency="CAD"),
+        ),
+    ]
+    answer = await house.stub.UpsertCatalogObjects(
+        pb.UpsertCatalogObjectsRequest(
+            idempotency_key=new_id(), chain_id=house.chain_id, objects=objects
+        )
+    )
+    return answer.new_ids["#soin"]
+
+
+async def test_a_line_without_a_price_has_the_catalogs(till: Till, house: House) -> None:
+    """And its name; one that the till has named keeps its name."""
+    soin = await priced(house, price_minor=6500)
+    named = line("b", 1, catalog_object_id=soin, price_from_catalog=True, name="Le grand")
+
+    posted = await till.post(
+        line("a", 0, quantity="2", catalog_object_id=soin, price_from_catalog=True),
+        named,
+        line("c", 0, catalog_object_id=soin),
+    )
+
+    assert [each.unit_price_minor for each in posted.lines] == [6500, 6500, 0]
+    assert [each.name for each in posted.lines] == ["Soin", "Le grand", ""]
+    assert posted.total_minor == 19_500
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_a_resend_is_the_same_request_whatever_the_catalog_says_by_now(
+    till: Till, house: House, deleted: bool
+) -> None:
+    soin = await priced(house, price_minor=6500)
+    wanted = line("a", 0, catalog_object_id=soin, price_from_catalog=True)
+    key = new_id()
+    posted = await till.post(wanted, idempotency_key=key)
+    await house.deps.pool.execute(
+        "UPDATE catalog_object SET price_minor = 9900, deleted = $2"
+        " WHERE chain_id = $1 AND item_id IS NOT NULL",
+        UUID(house.chain_id),
+        deleted,
+    )
+
+    assert await till.post(wanted, idempotency_key=key) == posted
+    if not deleted:
+        assert (await till.post(wanted)).total_minor == 9900
+
+
+async def test_an_exchange_at_the_catalogs_price_is_one_whatever_the_price_is_by_now(
+    till: Till, house: House
+) -> None:
+    """The exchange's own id again, with another key: nothing more happens (R35)."""
+    soin = await priced(house, price_minor=6500)
+    sold = await till.sell(line("a", 5000))
+    added = line("b", 0, catalog_object_id=soin, price_from_catalog=True)
+    change_id = new_id()
+    first = await till.exchange(sold.sale.id, ["a"], added, change_id=change_id)
+    await house.deps.pool.execute(
+        "UPDATE catalog_object SET price_minor = 9900 WHERE chain_id = $1 AND item_id IS NOT NULL",
+        UUID(house.chain_id),
+    )
+
+    again = await till.exchange(sold.sale.id, ["a"], added, change_id=change_id)
+    other = line("b", 0, catalog_object_id="other", price_from_catalog=True)
+    reused = await refusal_of(till.exchange(sold.sale.id, ["a"], other, change_id=change_id))
+
+    assert (first.points, again.points, again.repeated_change) == (15, 15, True)
+    assert reused.code == "change_reused"
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "field"),
+    [
+        ("", "line_price_required", "line_items[1].base_price_money"),
+        ("ghost", "catalog_object_unknown", "line_items[1].catalog_object_id"),
+        ("priceless", "line_price_required", "line_items[1].base_price_money"),
+        ("foreign", "currency_foreign", "line_items[1].catalog_object_id.currency"),
+    ],
+)
+async def test_what_the_catalog_gives_no_price_for_is_refused_by_its_line(
+    till: Till, house: House, change: str, code: str, field: str
+) -> None:
+    soin = await priced(house, price_minor=6500)
+    columns = {
+        "priceless": "price_minor = NULL, price_currency = NULL",
+        "foreign": "price_currency = 'USD'",
+    }
+    if change in columns:
+        await house.deps.pool.execute(
+            f"UPDATE catalog_object SET {columns[change]}"
+            " WHERE chain_id = $1 AND item_id IS NOT NULL",
+            UUID(house.chain_id),
+        )
+    named = soin if change in columns else change
+    wanted = line("b", 0, catalog_object_id=named, price_from_catalog=True)
+
+    refusal = await refusal_of(till.post(line("a", 100), wanted))
+
+    assert (refusal.code, refusal.field) == (code, field)
 
 
 @pytest.mark.parametrize("whose", ["", "alice"])

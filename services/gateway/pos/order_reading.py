@@ -9,7 +9,7 @@ from loyalty.points.v1 import points_pb2
 
 from services.gateway.errors import ApiError
 from services.gateway.pos.caller import Caller
-from services.gateway.pos.fields import Money, amount_in
+from services.gateway.pos.fields import amount_in
 from services.gateway.pos.found import member_of
 from services.gateway.pos.order_bodies import (
     NewOrder,
@@ -50,7 +50,6 @@ FIELDS: Final = {
         )
     },
 }
-CATALOG_IDS_AT_ONCE: Final = 200
 
 _Spread: TypeAlias = OrderTax | OrderDiscount
 
@@ -80,9 +79,7 @@ async def sale_request(
         request.member_id = member.id
     if order.occurred_at is not None:
         request.occurred_at.FromDatetime(order.occurred_at)
-    lines = await sale_lines(
-        caller, order.line_items or (), currency=currency, field="order.line_items"
-    )
+    lines = sale_lines(order.line_items or (), currency=currency, field="order.line_items")
     _name(lines)
     request.lines.extend(lines)
     by_line = list(zip(order.line_items or (), lines, strict=True))
@@ -92,17 +89,26 @@ async def sale_request(
     return request
 
 
-async def sale_lines(
-    caller: Caller, lines: Sequence[OrderLine], *, currency: str, field: str
+def sale_lines(
+    lines: Sequence[OrderLine], *, currency: str, field: str
 ) -> list[points_pb2.SaleLine]:
-    """The lines of a sale; one without a price has that of the catalog."""
+    """The lines of a sale; points gives one without a price that of the catalog."""
     for place, line in enumerate(lines):
         _refuse_unsupported_line(line, f"{field}[{place}]")
-    known = await _catalog(caller, lines)
     return [
-        _line(line, known, currency=currency, field=f"{field}[{place}]")
+        _line(line, currency=currency, field=f"{field}[{place}]")
         for place, line in enumerate(lines)
     ]
+
+
+def line_fields(lines: Sequence[points_pb2.SaleLine], field: str) -> dict[str, str]:
+    """What points calls the parts of single lines that it refuses."""
+    return {
+        f"line_items[{place}].{name}": f"{field}[{place}].{name}"
+        for place, line in enumerate(lines)
+        if line.price_from_catalog
+        for name in ("base_price_money", "catalog_object_id", "catalog_object_id.currency")
+    }
 
 
 def _refuse_unsupported(order: NewOrder) -> None:
@@ -164,35 +170,7 @@ def _tip(order: NewOrder, currency: str) -> int:
     return total
 
 
-async def _catalog(
-    caller: Caller, lines: Sequence[OrderLine]
-) -> dict[str, points_pb2.CatalogObject]:
-    """The catalog's word on lines that name an object and no price."""
-    ids = sorted(
-        {
-            line.catalog_object_id
-            for line in lines
-            if line.catalog_object_id and line.base_price_money is None
-        }
-    )
-    known: dict[str, points_pb2.CatalogObject] = {}
-    for start in range(0, len(ids), CATALOG_IDS_AT_ONCE):
-        answer = await caller.deps.clients.points.ListCatalogObjects(
-            points_pb2.ListCatalogObjectsRequest(
-                chain_id=caller.chain_id, ids=ids[start : start + CATALOG_IDS_AT_ONCE]
-            )
-        )
-        known |= {found.id: found for found in answer.objects if not found.deleted}
-    return known
-
-
-def _line(
-    line: OrderLine,
-    known: dict[str, points_pb2.CatalogObject],
-    *,
-    currency: str,
-    field: str,
-) -> points_pb2.SaleLine:
+def _line(line: OrderLine, *, currency: str, field: str) -> points_pb2.SaleLine:
     made = points_pb2.SaleLine(
         uid=line.uid or "",
         name=line.name or "",
@@ -202,19 +180,11 @@ def _line(
     price = line.base_price_money
     if price is not None:
         made.unit_price_minor = amount_in(price, currency, field=f"{field}.base_price_money")
-        return made
-    if line.catalog_object_id:
-        found = known.get(line.catalog_object_id)
-        if found is None:
-            raise ApiError.of("NOT_FOUND", field=f"{field}.catalog_object_id")
-        if found.HasField("price"):
-            of_catalog = Money(amount=found.price.amount, currency=found.price.currency)
-            made.unit_price_minor = amount_in(
-                of_catalog, currency, field=f"{field}.catalog_object_id"
-            )
-            made.name = made.name or found.name
-            return made
-    raise ApiError.of("MISSING_REQUIRED_PARAMETER", field=f"{field}.base_price_money")
+    elif line.catalog_object_id:
+        made.price_from_catalog = True
+    else:
+        raise ApiError.of("MISSING_REQUIRED_PARAMETER", field=f"{field}.base_price_money")
+    return made
 
 
 def _name(lines: Sequence[points_pb2.SaleLine]) -> None:

@@ -61,7 +61,8 @@ async def create_order(caller: OrderWriter, body: CreateOrder) -> Response:
     """
     key = caller.key_or_new(body.idempotency_key)
     request = await order_reading.sale_request(caller, body.order, key=key)
-    with api_fields(order_reading.FIELDS):
+    names = order_reading.line_fields(request.lines, "order.line_items")
+    with api_fields({**order_reading.FIELDS, **names}):
         answer = await caller.deps.clients.points.CreateSale(request)
     return Json({"order": order_shape(answer.sale, {})})
 

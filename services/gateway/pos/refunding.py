@@ -179,8 +179,7 @@ async def create_exchange(
         sale_id=await visible_sale_id(caller, wanted.order_id, field="exchange.order_id"),
         change_id=wanted.exchange_id,
         returned=_returned(wanted.returned),
-        added=await order_reading.sale_lines(
-            caller,
+        added=order_reading.sale_lines(
             wanted.added,
             currency=(await caller.chain()).currency,
             field="exchange.added",
@@ -196,7 +195,11 @@ async def create_exchange(
     except RemoteRefusal as refusal:
         # Points calls both lists its lines; only new ones can have a name that is taken.
         is_new = refusal.code == "line_repeated"
-        names = {**_EXCHANGE_FIELDS, "line_items": "exchange.added"} if is_new else _EXCHANGE_FIELDS
+        names = {
+            **_EXCHANGE_FIELDS,
+            **({"line_items": "exchange.added"} if is_new else {}),
+            **order_reading.line_fields(request.added, "exchange.added"),
+        }
         raise from_remote(refusal, names) from None
     return await _told(caller, answer.effect, dry_run=dry_run)
 

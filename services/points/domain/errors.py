@@ -287,6 +287,13 @@ class AmountAmbiguous(Refusal):
     code = "amount_ambiguous"
 
 
+class LinePriceRequired(Refusal):
+    """The line says no price, and the catalog has none for what it names."""
+
+    code = "line_price_required"
+    field = "line_items.base_price_money"
+
+
 class RefundExceedsSale(Refusal):
     """More would be refunded than remains of the sale; `remaining_minor` is what does."""
 

@@ -44,7 +44,8 @@ class LineDraft:
     uid: str
     name: str
     quantity: Decimal
-    unit_price_minor: int
+    # None: that of the catalog, when the sale is made.
+    unit_price_minor: int | None
     # A variation, or an item.
     catalog_object_id: CatalogId | None
 

@@ -130,7 +130,7 @@ def _line(message: pb.SaleLine) -> LineDraft:
         uid=tidy_text("line_items.uid", message.uid, length_max=UID_LENGTH_MAX),
         name=tidy_text("line_items.name", message.name, length_max=NAME_LENGTH_MAX),
         quantity=_quantity(message.quantity),
-        unit_price_minor=message.unit_price_minor,
+        unit_price_minor=None if message.price_from_catalog else message.unit_price_minor,
         catalog_object_id=reading.catalog_id(named, field=field) if named else None,
     )
 

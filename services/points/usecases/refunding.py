@@ -53,7 +53,7 @@ async def refund_sale(deps: Deps, asked: SaleRefund) -> Changed:
 async def exchange_sale(deps: Deps, asked: SaleExchange) -> Changed:
     """Exchange lines of a sale for others, by the terms of the sale (SQ-43, SQ-44).
 
-    As `refund_sale` otherwise; refuses with CatalogObjectUnknown and BalanceTooLarge too.
+    As `refund_sale` otherwise; refuses with BalanceTooLarge and what `sales.lines_of` does too.
     """
     meaning = (
         str(asked.sale_id),

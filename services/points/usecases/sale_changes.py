@@ -28,6 +28,7 @@ from services.points.domain.refunds import (
     ReturnedLine,
     Withdrawal,
 )
+from services.points.domain.sales import SaleLine
 from services.points.domain.terms import SettledSale
 from services.points.storage import accounts as account_rows
 from services.points.storage import ledger as ledger_rows
@@ -218,6 +219,7 @@ async def _change(
             conn,
             asked.chain_id,
             asked.added,
+            currency=settled.sale.currency,
             taken=[portion.line.uid for portion in portions],
         ),
     )
@@ -231,11 +233,19 @@ def _require_same(earlier: Change, asked: Asked) -> None:
         same = (
             isinstance(earlier, Exchange)
             and earlier.returned == asked.returned
-            and [(line.quantity, line.unit_price_minor) for line in earlier.added]
-            == [(draft.quantity, draft.unit_price_minor) for draft in asked.added]
+            and len(earlier.added) == len(asked.added)
+            and all(map(_is_of, earlier.added, asked.added))
         )
     if not same:
         raise ChangeReused
+
+
+def _is_of(line: SaleLine, draft: LineDraft) -> bool:
+    """Whether a line was made of this draft; the catalog's price may have changed since."""
+    if draft.unit_price_minor is None:
+        sold = line.variation_id or line.item_id
+        return (line.quantity, sold) == (draft.quantity, draft.catalog_object_id)
+    return (line.quantity, line.unit_price_minor) == (draft.quantity, draft.unit_price_minor)
 
 
 def _fact(deps: Deps, asked: Asked, settled: SettledSale, *, at: datetime) -> Fact:

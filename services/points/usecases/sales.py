@@ -12,6 +12,7 @@ from services.points.domain import earning, kept_sales, refunds, sales
 from services.points.domain.errors import (
     CatalogObjectUnknown,
     CurrencyForeign,
+    LinePriceRequired,
     NumberOutOfRange,
     RewardOnAnotherSale,
     RewardUndone,
@@ -87,7 +88,7 @@ async def create_sale(deps: Deps, wanted: NewSale) -> SaleView:
     Repeatable: the same key returns the sale as it was made, whatever became of it since. Locks
     the key. Lines keep the categories that their items are in now, parents included (SQ-55).
     Refuses with SalonUnknown, SalonInactive, CurrencyForeign, OccurredTooEarly, OccurredInFuture,
-    CatalogObjectUnknown, and what `sales.pricing` and `sales.checked` refuse.
+    and what `lines_of`, `sales.pricing` and `sales.checked` refuse.
     """
     claim = requests.claim(
         deps,
@@ -138,7 +139,7 @@ async def _new(deps: Deps, conn: Connection, wanted: NewSale) -> KeptSale:
             salon_id=wanted.salon_id,
             currency=wanted.currency,
             occurred_at=earning.occurred(wanted.occurred_at, now=now),
-            lines=await lines_of(conn, chain_id, wanted.lines, taken=()),
+            lines=await lines_of(conn, chain_id, wanted.lines, currency=wanted.currency, taken=()),
             tip_minor=wanted.tip_minor,
         ),
         member_id=wanted.member_id,
@@ -152,18 +153,26 @@ async def _new(deps: Deps, conn: Connection, wanted: NewSale) -> KeptSale:
 
 
 async def lines_of(
-    conn: Connection, chain_id: ChainId, drafts: Sequence[LineDraft], *, taken: Sequence[LineUid]
+    conn: Connection,
+    chain_id: ChainId,
+    drafts: Sequence[LineDraft],
+    *,
+    currency: str,
+    taken: Sequence[LineUid],
 ) -> tuple[SaleLine, ...]:
-    """Lines as the catalog knows them at this moment, at their price; `taken` uids are not given.
+    """Lines as the catalog knows them at this moment, at their price or that of the catalog;
+    `taken` uids are not given.
 
-    Refuses with NumberOutOfRange or CatalogObjectUnknown.
+    Refuses with NumberOutOfRange, CatalogObjectUnknown, LinePriceRequired or CurrencyForeign.
     """
     if len(drafts) > LINES_MAX:
         raise NumberOutOfRange(field="line_items", minimum=0, maximum=LINES_MAX)
+    at_price = await _at_price(conn, chain_id, drafts, currency=currency)
     ids = [draft.catalog_object_id for draft in drafts if draft.catalog_object_id]
     known = await catalog_rows.lines_resolved(conn, chain_id, ids)
     lines = []
-    for draft in kept_sales.named_lines(drafts, taken=taken):
+    named = kept_sales.named_lines(drafts, taken=taken)
+    for draft, price in zip(named, at_price, strict=True):
         sold = known.get(draft.catalog_object_id) if draft.catalog_object_id else None
         if draft.catalog_object_id and sold is None:
             raise CatalogObjectUnknown(
@@ -173,14 +182,51 @@ async def lines_of(
             sales.line_of(
                 uid=LineUid(draft.uid),
                 quantity=draft.quantity,
-                price_minor=draft.unit_price_minor,
-                name=draft.name,
+                price_minor=price.minor,
+                name=draft.name or price.name,
                 item_id=sold.item_id if sold else None,
                 variation_id=sold.variation_id if sold else None,
                 category_ids=sold.category_ids if sold else (),
             )
         )
     return tuple(lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Price:
+    """What one of a line costs, and what the catalog calls it where the price is the catalog's."""
+
+    minor: int
+    name: str = ""
+
+
+async def _at_price(
+    conn: Connection, chain_id: ChainId, drafts: Sequence[LineDraft], *, currency: str
+) -> list[_Price]:
+    """The price of each line, the catalog's where it says none; refusals name the line."""
+    ids = [
+        draft.catalog_object_id
+        for draft in drafts
+        if draft.unit_price_minor is None and draft.catalog_object_id
+    ]
+    found = await catalog_rows.living(conn, chain_id, ids) if ids else []
+    known = {sold.id: sold for sold in found}
+    prices = []
+    for place, draft in enumerate(drafts):
+        if draft.unit_price_minor is not None:
+            prices.append(_Price(minor=draft.unit_price_minor))
+            continue
+        line = f"line_items[{place}]"
+        named = draft.catalog_object_id
+        sold = known.get(named) if named else None
+        if named and sold is None:
+            raise CatalogObjectUnknown(field=f"{line}.catalog_object_id", id=named)
+        if sold is None or sold.price is None:
+            raise LinePriceRequired(field=f"{line}.base_price_money")
+        if sold.price.currency != currency:
+            raise CurrencyForeign(field=f"{line}.catalog_object_id.currency", currency=currency)
+        prices.append(_Price(minor=sold.price.amount_minor, name=sold.name))
+    return prices
 
 
 async def get_sale(deps: Deps, *, chain_id: ChainId, sale_id: SaleId) -> SaleView:

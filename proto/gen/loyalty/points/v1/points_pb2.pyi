@@ -2520,6 +2520,7 @@ class SaleLine(_message.Message):
     CATEGORY_IDS_FIELD_NUMBER: _builtins.int
     ITEM_ID_FIELD_NUMBER: _builtins.int
     VARIATION_ID_FIELD_NUMBER: _builtins.int
+    PRICE_FROM_CATALOG_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
     """Named by the till, unique in its sale; empty in a request = given."""
     name: _builtins.str
@@ -2534,6 +2535,10 @@ class SaleLine(_message.Message):
     tax_minor: _builtins.int
     item_id: _builtins.str
     variation_id: _builtins.str
+    price_from_catalog: _builtins.bool
+    """Asked: the price, and the name where none is given, are those of the catalog at this moment;
+    unit_price_minor is not looked at.
+    """
     @_builtins.property
     def category_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Answered: as they were when it was sold, parents included."""
@@ -2552,10 +2557,11 @@ class SaleLine(_message.Message):
         category_ids: _abc.Iterable[_builtins.str] | None = ...,
         item_id: _builtins.str = ...,
         variation_id: _builtins.str = ...,
+        price_from_catalog: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_object_id", b"catalog_object_id", "category_ids", b"category_ids", "gross_minor", b"gross_minor", "item_id", b"item_id", "name", b"name", "net_minor", b"net_minor", "quantity", b"quantity", "tax_minor", b"tax_minor", "uid", b"uid", "unit_price_minor", b"unit_price_minor", "variation_id", b"variation_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_object_id", b"catalog_object_id", "category_ids", b"category_ids", "gross_minor", b"gross_minor", "item_id", b"item_id", "name", b"name", "net_minor", b"net_minor", "price_from_catalog", b"price_from_catalog", "quantity", b"quantity", "tax_minor", b"tax_minor", "uid", b"uid", "unit_price_minor", b"unit_price_minor", "variation_id", b"variation_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
