@@ -36,6 +36,7 @@ async def test_a_sale_is_kept_as_it_was_sold(till: Till) -> None:
         (2500, 1750, 87),
     ]
     assert [each.unit_price_minor for each in posted.lines] == [5000, 1250]
+    assert [each.discount_minor for each in posted.lines] == [500, 750]
     assert [each.applied_minor for each in posted.discounts] == [750, 500]
     assert [each.applied_minor for each in posted.taxes] == [312, 449]
     assert (posted.tax_minor, posted.discount_minor) == (761, 1250)
@@ -55,6 +56,26 @@ async def test_a_tax_in_the_price_leaves_the_net(till: Till) -> None:
     (sold,) = posted.lines
     assert (sold.net_minor, sold.tax_minor, posted.total_minor) == (1000, 150, 1150)
     assert (await till.count(posted.id)).balance == 10
+
+
+async def test_what_was_taken_off_a_line_is_told_whatever_its_taxes_are(till: Till) -> None:
+    """One on top and one in the price; before it is counted and after its refund."""
+    posted = await till.post(
+        line("a", 1150),
+        line("b", 999),
+        discounts=[pb.SaleDiscount(uid="d", amount_minor=150, line_uids=["a"])],
+        taxes=[
+            pb.SaleTax(uid="i", percentage="15", inclusive=True),
+            pb.SaleTax(uid="o", percentage="5", line_uids=["a"]),
+        ],
+    )
+    with_reward = await till.apply(posted.id, new_id())
+    await till.count(posted.id)
+    await till.refund(posted.id)
+
+    assert [each.discount_minor for each in posted.lines] == [150, 0]
+    assert [each.discount_minor for each in with_reward.lines] == [265, 100]
+    assert (await till.sale(posted.id)).lines == with_reward.lines
 
 
 async def test_a_discount_of_the_till_earns_on_what_is_paid(till: Till) -> None:

@@ -38,7 +38,7 @@ class OrderLineShape(TypedDict):
     base_price_money: MoneyShape
     gross_sales_money: MoneyShape
     total_tax_money: MoneyShape
-    total_discount_money: NotRequired[MoneyShape]
+    total_discount_money: MoneyShape
     total_money: MoneyShape
     applied_taxes: NotRequired[list[AppliedTaxShape]]
     applied_discounts: NotRequired[list[AppliedDiscountShape]]
@@ -250,7 +250,6 @@ def _discount_shape(discount: points_pb2.SaleDiscount, currency: str) -> OrderDi
 def _line_shape(sale: points_pb2.Sale, line: points_pb2.SaleLine) -> OrderLineShape:
     taxes = [tax for tax in sale.taxes if _is_on(line, tax.line_uids)]
     discounts = [one for one in sale.discounts if _is_on(line, one.line_uids)]
-    off = _line_discount(line, taxes)
     shape: OrderLineShape = {
         "uid": line.uid,
         "quantity": line.quantity,
@@ -258,14 +257,13 @@ def _line_shape(sale: points_pb2.Sale, line: points_pb2.SaleLine) -> OrderLineSh
         "base_price_money": money(line.unit_price_minor, sale.currency),
         "gross_sales_money": money(line.gross_minor, sale.currency),
         "total_tax_money": money(line.tax_minor, sale.currency),
+        "total_discount_money": money(line.discount_minor, sale.currency),
         "total_money": money(line.net_minor + line.tax_minor, sale.currency),
     }
     if line.name:
         shape["name"] = line.name
     if line.catalog_object_id:
         shape["catalog_object_id"] = line.catalog_object_id
-    if off is not None:
-        shape["total_discount_money"] = money(off, sale.currency)
     if taxes:
         shape["applied_taxes"] = [
             {"uid": f"{line.uid}:{tax.uid}", "tax_uid": tax.uid} for tax in taxes
@@ -277,22 +275,14 @@ def _line_shape(sale: points_pb2.Sale, line: points_pb2.SaleLine) -> OrderLineSh
         shape["applied_discounts"] = [
             {"uid": f"{line.uid}:{uid}", "discount_uid": uid} for uid in uids
         ]
-        if len(discounts) == 1 and off is not None:
-            shape["applied_discounts"][0]["applied_money"] = money(off, sale.currency)
+        if len(discounts) == 1:
+            shape["applied_discounts"][0]["applied_money"] = shape["total_discount_money"]
     return shape
 
 
 def _is_on(line: points_pb2.SaleLine, line_uids: Iterable[str]) -> bool:
     uids = list(line_uids)
     return not uids or line.uid in uids
-
-
-def _line_discount(line: points_pb2.SaleLine, taxes: list[points_pb2.SaleTax]) -> int | None:
-    """What was taken off a line; unknown where some of its taxes are in the price and some not."""
-    if any(tax.inclusive for tax in taxes) and not all(tax.inclusive for tax in taxes):
-        return None
-    contained = line.tax_minor if taxes and taxes[0].inclusive else 0
-    return line.gross_minor - line.net_minor - contained
 
 
 def _loyalty_shape(sale: points_pb2.Sale) -> OrderLoyaltyShape:

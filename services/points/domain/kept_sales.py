@@ -101,6 +101,12 @@ class KeptSale:
         return sum(named.applied_minor for named in self.discounts)
 
     @property
+    def line_discounts_minor(self) -> tuple[int, ...]:
+        """What discounts and rewards took off each line: its taxes say nothing of that."""
+        untaxed = sales.priced(self.sale.lines, discounts=self.sale.discounts)
+        return tuple(line.gross_minor - line.net_minor for line in untaxed)
+
+    @property
     def reward_ids(self) -> tuple[RewardId, ...]:
         """The rewards that are on it."""
         ids = (named.discount.reward_id for named in self.discounts)

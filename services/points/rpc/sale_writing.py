@@ -35,7 +35,10 @@ def sale(view: SaleView) -> pb.Sale:
         program_id=str(kept.program_id or ""),
         state=_STATES[kept.state],
         currency=sold.currency,
-        lines=[_line(line) for line in sold.lines],
+        lines=[
+            _line(line, discount_minor=off)
+            for line, off in zip(sold.lines, kept.line_discounts_minor, strict=True)
+        ],
         discounts=[_discount(named) for named in kept.discounts],
         taxes=[_tax(named) for named in kept.taxes],
         tip_minor=sold.tip_minor,
@@ -78,7 +81,7 @@ def points(found: SalePoints) -> pb.SalePoints:
     return pb.SalePoints(base=found.base, tier_bonus=found.tier_bonus, promotion=found.promotion)
 
 
-def _line(line: SaleLine) -> pb.SaleLine:
+def _line(line: SaleLine, *, discount_minor: int = 0) -> pb.SaleLine:
     return pb.SaleLine(
         uid=line.uid,
         name=line.name,
@@ -88,6 +91,7 @@ def _line(line: SaleLine) -> pb.SaleLine:
         gross_minor=line.gross_minor,
         net_minor=line.net_minor,
         tax_minor=line.tax_minor,
+        discount_minor=discount_minor,
         category_ids=line.category_ids,
         item_id=line.item_id or "",
         variation_id=line.variation_id or "",

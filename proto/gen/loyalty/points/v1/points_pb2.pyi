@@ -2521,6 +2521,7 @@ class SaleLine(_message.Message):
     ITEM_ID_FIELD_NUMBER: _builtins.int
     VARIATION_ID_FIELD_NUMBER: _builtins.int
     PRICE_FROM_CATALOG_FIELD_NUMBER: _builtins.int
+    DISCOUNT_MINOR_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
     """Named by the till, unique in its sale; empty in a request = given."""
     name: _builtins.str
@@ -2539,6 +2540,8 @@ class SaleLine(_message.Message):
     """Asked: the price, and the name where none is given, are those of the catalog at this moment;
     unit_price_minor is not looked at.
     """
+    discount_minor: _builtins.int
+    """Answered: what discounts and rewards took off."""
     @_builtins.property
     def category_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Answered: as they were when it was sold, parents included."""
@@ -2558,10 +2561,11 @@ class SaleLine(_message.Message):
         item_id: _builtins.str = ...,
         variation_id: _builtins.str = ...,
         price_from_catalog: _builtins.bool = ...,
+        discount_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_object_id", b"catalog_object_id", "category_ids", b"category_ids", "gross_minor", b"gross_minor", "item_id", b"item_id", "name", b"name", "net_minor", b"net_minor", "price_from_catalog", b"price_from_catalog", "quantity", b"quantity", "tax_minor", b"tax_minor", "uid", b"uid", "unit_price_minor", b"unit_price_minor", "variation_id", b"variation_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_object_id", b"catalog_object_id", "category_ids", b"category_ids", "discount_minor", b"discount_minor", "gross_minor", b"gross_minor", "item_id", b"item_id", "name", b"name", "net_minor", b"net_minor", "price_from_catalog", b"price_from_catalog", "quantity", b"quantity", "tax_minor", b"tax_minor", "uid", b"uid", "unit_price_minor", b"unit_price_minor", "variation_id", b"variation_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
