@@ -132,3 +132,62 @@ async def test_a_wrong_code_lets_nobody_in(phone: Phone, browser: Browser, salon
         await code.fill(f" {right[:3]} {right[3:]} ")
         await page.get_by_role("button", name="Vérifier").click()
         await expect(page.get_by_role("link", name="Mon compte")).to_be_visible()
+
+
+async def test_who_joined_by_phone_adds_an_email_and_proves_it(
+    scriptless_phone: Phone, salon: Salon
+) -> None:
+    """LS-78, D34: her phone first, then a code to the address; without a script."""
+    phone, page = scriptless_phone, scriptless_phone.page
+    await phone.join()
+    await phone.open("/account")
+    await page.get_by_role("link", name="Ajouter un courriel").click()
+    await page.get_by_role("button", name="Envoyer le code").click()
+    await page.get_by_label("Code", exact=True).fill(await salon.code_for(phone.number))
+    await page.get_by_role("button", name="Vérifier").click()
+    await page.get_by_label("Courriel", exact=True).fill("alice@nulle part")
+    await page.locator("form.card").evaluate("(form) => { form.noValidate = true; }")
+    await page.get_by_role("button", name="Envoyer le code").click()
+    await expect(page.get_by_text("Ce n'est pas une adresse courriel")).to_be_visible()
+
+    address = f"{phone.number}@exemple.test"
+    await page.get_by_label("Courriel", exact=True).fill(address)
+    await page.get_by_role("button", name="Envoyer le code").click()
+    await page.get_by_label("Code", exact=True).fill(await salon.code_for(address))
+    await page.get_by_role("button", name="Vérifier").click()
+
+    await expect(page.get_by_text("Votre courriel est ajouté et vérifié.")).to_be_visible()
+    await expect(page.get_by_text(address)).to_be_visible()
+    await expect(page.get_by_label("J'accepte de recevoir des courriels")).not_to_be_checked()
+
+
+async def test_an_email_of_somebody_else_is_not_given_away(
+    phone: Phone, english_phone: Phone, salon: Salon
+) -> None:
+    """D34: the same page follows, no message goes there, and her account stays without it."""
+    taken = f"{english_phone.number}@exemple.test"
+    await phone.join(email=taken)
+    page = english_phone.page
+    await english_phone.open()
+    await page.get_by_label("Phone number").fill(english_phone.number)
+    await page.get_by_role("button", name="Join").click()
+    await page.goto(f"{salon.app}/account/email")
+    await page.get_by_role("button", name="Send the code").click()
+    code = await salon.code_for(english_phone.number)
+    await page.get_by_label("Code", exact=True).fill(code)
+    await page.get_by_role("button", name="Verify").click()
+    before = await _messages_to(salon, taken)
+    await page.get_by_label("E-mail", exact=True).fill(taken)
+    await page.get_by_role("button", name="Send the code").click()
+    await page.get_by_label("Code", exact=True).fill("123456")
+    await page.get_by_role("button", name="Verify").click()
+    await expect(page.get_by_label("Code", exact=True)).to_have_attribute("aria-invalid", "true")
+    assert await _messages_to(salon, taken) == before
+    await page.goto(f"{salon.app}/account")
+    await expect(page.get_by_role("link", name="Add an e-mail")).to_be_visible()
+
+
+async def _messages_to(salon: Salon, address: str) -> int:
+    answer = await salon.till.get("/v2/sandbox/messages")
+    messages = answer.raise_for_status().json()["messages"]
+    return sum("code" in message["body"] and message["to"] == address for message in messages)

@@ -6,10 +6,10 @@ import re
 from uuid import uuid4
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser import till
+from tests.browser.axe import is_clean
 from tests.browser.salon import REWARDS, Salon
 from tests.browser.till import Client
 from tests.e2e.sales import category, item, sold, spend, upsert
@@ -23,21 +23,6 @@ def _feed(page: Page) -> Locator:
 
 async def _open(page: Page, salon: Salon, client: Client, path: str = "") -> None:
     await page.goto(f"{salon.url}/admin/members/{client.member_id}{path}")
-
-
-async def _is_clean(page: Page) -> None:
-    """Nothing that axe complains of, and nothing to push sideways on a phone."""
-    size = page.viewport_size
-    found = (await Axe().run(page)).response["violations"]
-    assert not found, (page.url, [(v["id"], v["nodes"][0]["html"]) for v in found])
-    await page.set_viewport_size({"width": 360, "height": 740})
-    wide = await page.evaluate(
-        """[...document.querySelectorAll('html, .table-wrap')]
-            .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.outerHTML)"""
-    )
-    assert not wide, (page.url, wide[0][:200])
-    assert size is not None
-    await page.set_viewport_size(size)
 
 
 async def test_the_feed_tells_enrolment_points_and_rewards_newest_first(
@@ -65,7 +50,7 @@ async def test_the_feed_tells_enrolment_points_and_rewards_newest_first(
     assert "3 points, Plateau" in entries[2]
     assert "12 points, Vieux-Québec" in entries[3]
     await expect(_feed(panel).locator("time")).to_have_count(5)
-    await _is_clean(panel)
+    await is_clean(panel)
 
 
 async def test_a_long_feed_goes_on_page_by_page(panel: Page, salon: Salon) -> None:
@@ -100,7 +85,7 @@ async def test_points_are_adjusted_with_a_reason_from_more_options(
     await panel.get_by_role("button", name="Enregistrer").click()
     await expect(panel.get_by_label("Raison")).to_have_attribute("aria-invalid", "true")
     assert await salon.balance_of(client.phone) == 0
-    await _is_clean(panel)
+    await is_clean(panel)
 
     await panel.get_by_label("Raison").select_option(label="Geste commercial")
     await panel.get_by_role("button", name="Enregistrer").click()
@@ -159,7 +144,7 @@ async def test_a_sale_says_what_gave_no_points_and_is_refunded_after_a_look(
     lines = panel.get_by_role("table").get_by_role("row")
     await expect(lines.filter(has_text="Coupe")).to_contain_text("donne des points")
     await expect(lines.filter(has_text="Shampoing")).to_contain_text("ne donne pas de points")
-    await _is_clean(panel)
+    await is_clean(panel)
 
     await panel.goto(f"{shop.url}/admin/sales/{order}")
     await panel.get_by_role("button", name="Voir l'effet").click()
@@ -167,7 +152,7 @@ async def test_a_sale_says_what_gave_no_points_and_is_refunded_after_a_look(
     words = await told.inner_text()
     assert await shop.balance_of(client.phone) == 85
     await expect(panel.get_by_text(f"« {REWARDS[5]} » revient")).to_be_visible()
-    await _is_clean(panel)
+    await is_clean(panel)
     await panel.get_by_role("button", name="Confirmer le remboursement").click()
     await expect(panel.get_by_text("Le remboursement est fait.")).to_be_visible()
 
@@ -230,4 +215,4 @@ async def test_the_points_that_will_end_are_shown_with_their_days(
     await expect(panel.get_by_text("points vont expirer, sur un solde de 50")).to_be_visible()
     rows = await panel.get_by_role("row").all_inner_texts()
     assert [row.split("\t")[-1] for row in rows[1:]] == ["30", "20"]
-    await _is_clean(panel)
+    await is_clean(panel)
