@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email import message_from_bytes, policy
 
 import pytest
 from loyalty.messaging.v1 import messaging_pb2 as pb
@@ -72,7 +71,7 @@ async def test_e_mail_carries_the_headers_and_codes_do_not(messaging: MessagingH
     chain_id = await welcomed(messaging, sandbox=False)
     await messaging.request_code(chain_id, channel=Channel.EMAIL, address=EMAIL)
     await messaging.drain()
-    welcome, code = [message_from_bytes(one, policy=policy.SMTP) for one in messaging.smtp.raw]
+    welcome, code = messaging.smtp.taken
     found = LINK.fullmatch(str(welcome["List-Unsubscribe"]).strip("<>"))
     assert found is not None
     assert welcome["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
