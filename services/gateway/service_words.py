@@ -656,6 +656,18 @@ _MESSAGING: Final[Mapping[str, Words]] = {
         en="There is no number yet. Give the chain its number first.",
         fr="Il n’y a pas encore de numéro. Donnez d’abord son numéro à la chaîne.",
     ),
+    "WORDS_REQUIRED": Words(
+        status=400,
+        public="MISSING_REQUIRED_PARAMETER",
+        en="The message says nothing yet. Write a text, or an e-mail.",
+        fr="Le message ne dit encore rien. Écrivez un texto ou un courriel.",
+    ),
+    "SCHEDULED_TYPE_INVALID": Words(
+        status=400,
+        public="INVALID_ENUM_VALUE",
+        en="A scheduled message is of the type BIRTHDAY.",
+        fr="Un message planifié est du type BIRTHDAY.",
+    ),
     "KEYWORD_INVALID": Words(
         status=400,
         public="INVALID_VALUE",

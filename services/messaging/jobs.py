@@ -16,7 +16,7 @@ from services.chassis.clock_service import DueSource
 from services.chassis.errors import Unavailable
 from services.chassis.postgres import LOST_CONNECTION, is_lost
 from services.messaging.domain.chain import ChainId
-from services.messaging.usecases import sending
+from services.messaging.usecases import sending, timely
 from services.messaging.usecases.deps import Deps
 
 log = structlog.get_logger(__name__)
@@ -27,6 +27,8 @@ SENDERS = 4
 POLL_SECONDS = 2.0
 TROUBLE_SECONDS = 1.0
 LISTEN_CHECK_SECONDS = 30.0
+# A birthday is a matter of the day, a planned send one of the minute.
+TIMELY_SECONDS = 20.0
 # A message in hand is finished before the process ends, as long as no provider hangs.
 LAST_STEP_SECONDS = 12.0
 _TROUBLE: tuple[type[Exception], ...] = (Unavailable, *LOST_CONNECTION)
@@ -94,16 +96,33 @@ async def listen(deps: Deps, woken: asyncio.Event) -> None:
             await asyncio.sleep(TROUBLE_SECONDS)
 
 
+async def keep_time(deps: Deps) -> None:
+    """Queue birthdays and planned sends when their time comes, for ever; in every chain."""
+    while True:
+        try:
+            for chain_id in await timely.chains(deps):
+                await timely.run_due(deps, chain_id)
+        except _TROUBLE as error:
+            if not isinstance(error, Unavailable) and not is_lost(error):
+                raise
+            log.warning("timely_lost_database", fault=type(error).__name__)
+        await asyncio.sleep(TIMELY_SECONDS)
+
+
 def due_source(deps: Deps) -> DueSource:
     """What a walk through business time asks of us: messages leave on the day that caused them."""
 
     async def next_due(chain_id: UUID) -> datetime | None:
-        # Quiet hours and full days end at a business time; all else waits in real time only.
-        return await sending.next_waiting(deps, ChainId(chain_id))
+        # Quiet hours and full days end at a business time; retries wait in real time only.
+        found = (
+            await sending.next_waiting(deps, ChainId(chain_id)),
+            await timely.next_due(deps, ChainId(chain_id)),
+        )
+        return min((one for one in found if one is not None), default=None)
 
     async def run_due(chain_id: UUID) -> int:
         await sending.release(deps, ChainId(chain_id))
-        steps = 0
+        steps = await timely.run_due(deps, ChainId(chain_id))
         while await sending.send_next(deps, chain_id=ChainId(chain_id)):
             steps += 1
         return steps

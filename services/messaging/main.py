@@ -18,7 +18,7 @@ async def build(app: App[Settings]) -> None:
     app.consume(
         group=consumers.CHAINS_GROUP,
         topics=[consumers.ENROLLMENT],
-        handlers=consumers.chain_handlers(),
+        handlers=consumers.chain_handlers(deps),
     )
     app.consume(
         group=consumers.CONTACTS_GROUP,
@@ -30,8 +30,14 @@ async def build(app: App[Settings]) -> None:
         topics=[consumers.POINTS],
         handlers=consumers.standing_handlers(deps),
     )
+    app.consume(
+        group=consumers.OFFERS_GROUP,
+        topics=[consumers.OFFERS],
+        handlers=consumers.offer_handlers(),
+    )
     app.background("sender", lambda: jobs.send_deliveries(deps, woken))
     app.background("listener", lambda: jobs.listen(deps, woken))
+    app.background("timely", lambda: jobs.keep_time(deps))
     app.business_due(jobs.due_source(deps))
     app.relay_outbox()
 

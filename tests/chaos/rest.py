@@ -48,7 +48,13 @@ def readers() -> list[Reader]:
     known = [
         ("points", points.GROUP, points.ENROLLMENT, points.handlers(nothing)),
         ("offers", offers.GROUP, offers.ENROLLMENT, offers.handlers(nothing)),
-        ("messaging", messaging.CHAINS_GROUP, messaging.ENROLLMENT, messaging.chain_handlers()),
+        (
+            "messaging",
+            messaging.CHAINS_GROUP,
+            messaging.ENROLLMENT,
+            messaging.chain_handlers(nothing),
+        ),
+        ("messaging", messaging.OFFERS_GROUP, messaging.OFFERS, messaging.offer_handlers()),
         (
             "messaging",
             messaging.CONTACTS_GROUP,

@@ -44,7 +44,7 @@ PHONE = "+15145550123"
 EMAIL = "alice@example.com"
 SENDER = "no-reply@meche.example"
 _EMPTY = """
-TRUNCATE chain_number,
+TRUNCATE chain_number, offer_copy, scheduled_message,
          chain_copy, contact, consent_record, consent, correspondence, inbound_sms, delivery,
          delivery_attempt, sandbox_message, member_account, member_standing, member_salon,
          program_copy, message_settings, message_template, sms_day, early_news, email_asked,
@@ -102,7 +102,7 @@ class MessagingHarness:
         chain = Chain(chain_id=chain_id, **{**given, **words})
 
         async def work(conn: Connection) -> None:
-            await contacts.take_chain(conn, chain)
+            await contacts.take_chain(self.deps, conn, chain)
 
         await in_transaction(self.pool, work)
 

@@ -253,7 +253,7 @@ async def test_chains_are_known_by_their_newest_state(
 
     async with consuming(
         topic=topic,
-        handlers=consumers.chain_handlers(),
+        handlers=consumers.chain_handlers(messaging.deps),
         pool=messaging.pool,
         bootstrap=kafka_bootstrap,
     ):

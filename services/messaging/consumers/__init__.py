@@ -10,6 +10,7 @@ from services.messaging.consumers.enrollment import (
     chain_handlers,
     contact_handlers,
 )
+from services.messaging.consumers.offers import OFFERS, OFFERS_GROUP, offer_handlers
 from services.messaging.consumers.points import POINTS, STANDINGS_GROUP, standing_handlers
 
 __all__ = [
@@ -17,9 +18,12 @@ __all__ = [
     "CONTACTS",
     "CONTACTS_GROUP",
     "ENROLLMENT",
+    "OFFERS",
+    "OFFERS_GROUP",
     "POINTS",
     "STANDINGS_GROUP",
     "chain_handlers",
     "contact_handlers",
+    "offer_handlers",
     "standing_handlers",
 ]

@@ -38,11 +38,11 @@ _PLANS = {
 }
 
 
-def chain_handlers() -> Mapping[str, Handler]:
+def chain_handlers(deps: Deps) -> Mapping[str, Handler]:
     """What happens on each event about a chain."""
 
     async def chain_changed(conn: Connection, event: Event) -> None:
-        await contacts.take_chain(conn, _chain(event))
+        await contacts.take_chain(deps, conn, _chain(event))
 
     return {"chain.changed": chain_changed}
 

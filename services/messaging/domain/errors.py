@@ -194,3 +194,23 @@ class ChainUnknown(Refusal):
     code = "chain_unknown"
     field = "chain_id"
     retry_after_seconds = 1
+
+
+class WordsRequired(Refusal):
+    """A message that says nothing on any channel."""
+
+    code = "words_required"
+
+
+class OfferNotFound(Refusal):
+    """No such offer in this chain, or it was deleted (LS-67)."""
+
+    code = "offer_not_found"
+    field = "offer_id"
+
+
+class ScheduledTypeInvalid(Refusal):
+    """A type of scheduled message that does not exist (LS-65)."""
+
+    code = "scheduled_type_invalid"
+    field = "type"

@@ -25,6 +25,7 @@ STATUS: dict[type[Exception], grpc.StatusCode] = {
     errors.OperatorRequired: grpc.StatusCode.PERMISSION_DENIED,
     errors.NumberTaken: grpc.StatusCode.ALREADY_EXISTS,
     errors.NumberMissing: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.OfferNotFound: grpc.StatusCode.NOT_FOUND,
     errors.ChainUnknown: grpc.StatusCode.UNAVAILABLE,
     errors.Refusal: grpc.StatusCode.INVALID_ARGUMENT,
 }

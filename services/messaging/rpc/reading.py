@@ -12,6 +12,7 @@ from loyalty.types.v1 import types_pb2
 from services.messaging.domain import errors
 from services.messaging.domain.chain import ChainId, MemberId
 from services.messaging.domain.consent import Channel
+from services.messaging.domain.offer import OfferId
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
@@ -33,6 +34,18 @@ def member_id(text: str) -> MemberId:
     if _UUID_FORM.fullmatch(text) is None:
         raise errors.IdInvalid(field="member_id")
     return MemberId(UUID(text))
+
+
+def offer_id(text: str) -> OfferId:
+    """An offer's id. Refuses with IdInvalid."""
+    return OfferId(uuid(text, field="offer_id"))
+
+
+def uuid(text: str, *, field: str) -> UUID:
+    """An id of ours. Refuses with IdInvalid."""
+    if _UUID_FORM.fullmatch(text) is None:
+        raise errors.IdInvalid(field=field)
+    return UUID(text)
 
 
 def limit(asked: int) -> int:

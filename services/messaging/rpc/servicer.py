@@ -7,6 +7,7 @@ from services.messaging.rpc.inbound import InboundServicer
 from services.messaging.rpc.journal import JournalServicer
 from services.messaging.rpc.numbers import NumbersServicer
 from services.messaging.rpc.preferences import PreferencesServicer
+from services.messaging.rpc.schedules import SchedulesServicer
 
 
 class MessagingServicer(
@@ -14,6 +15,7 @@ class MessagingServicer(
     InboundServicer,
     JournalServicer,
     PreferencesServicer,
+    SchedulesServicer,
     NumbersServicer,
 ):
     """`loyalty.messaging.v1.MessagingService`, put together from its parts."""

@@ -25,7 +25,8 @@ from services.messaging.domain.delivery import (
     NewDelivery,
 )
 from services.messaging.domain.news import News
-from services.messaging.storage import consents, contacts, deliveries, standings
+from services.messaging.domain.schedule import first_open_day, has_schedules
+from services.messaging.storage import consents, contacts, deliveries, schedules, standings
 from services.messaging.storage import news as news_rows
 from services.messaging.usecases import holding, telling
 from services.messaging.usecases.deps import Deps
@@ -68,9 +69,17 @@ class RequestedCode:
     expires_at: datetime
 
 
-async def take_chain(conn: Connection, chain: Chain) -> None:
-    """Keep enrollment's newest word on a chain."""
-    await contacts.put_chain(conn, chain)
+async def take_chain(deps: Deps, conn: Connection, chain: Chain) -> None:
+    """Keep enrollment's newest word on a chain.
+
+    Scheduled messages that its plan held begin anew, and catch up on nothing (examples P5).
+    """
+    before = await contacts.find_chain(conn, chain.chain_id)
+    stored = await contacts.put_chain(conn, chain)
+    if stored and before is not None and has_schedules(chain) and not has_schedules(before):
+        now = deps.clock.now(chain.chain_id)
+        first = first_open_day(now=now, zone=holding.home_zone(chain))
+        await schedules.begin(conn, chain.chain_id, first)
 
 
 async def take_contact(deps: Deps, conn: Connection, news: ContactNews) -> None:

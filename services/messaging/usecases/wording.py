@@ -17,6 +17,7 @@ from services.messaging.domain.provider import Rejected
 from services.messaging.domain.standing import MemberAccount
 from services.messaging.storage import contacts, message_templates, standings
 from services.messaging.templates import Words
+from services.messaging.usecases import occasions
 from services.messaging.usecases.deps import Deps
 
 # "?s=receipt" marks whoever joins by the link in a receipt (D24).
@@ -55,14 +56,20 @@ async def words(
             code = deps.sealer.open(delivery.sealed_code or b"").decode("ascii")
         except (Unsealable, UnicodeDecodeError):
             return Rejected(reason="code_unreadable")
+    occasion = await occasions.of_delivery(deps, conn, delivery, chain)
+    if isinstance(occasion, Rejected):
+        return occasion
     params = {
         "chain": name_of(chain),
         "code": code,
         "link": link_of(deps, chain) + (_MARKS.get(delivery.kind, "") if chain else ""),
         **await _members(conn, delivery),
         **delivery.params,
+        **occasion.params,
     }
     own = await _own(conn, delivery)
+    if occasion.words is not None:
+        own = dict.fromkeys(Language, occasion.words)
     languages = _languages(delivery, chain)
     try:
         return _render(deps, delivery, languages, params=params, own=own)

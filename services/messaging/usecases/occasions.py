@@ -1,0 +1,79 @@
+"""What a birthday message or a send says, looked up when it leaves: words and offer (LS-67)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.chassis.postgres import Connection
+from services.messaging.domain.chain import Chain
+from services.messaging.domain.consent import Channel
+from services.messaging.domain.delivery import Delivery
+from services.messaging.domain.offer import OfferCopy, OfferId
+from services.messaging.domain.provider import Rejected
+from services.messaging.domain.schedule import ScheduledId, ScheduledWords, has_schedules
+from services.messaging.storage import offers, schedules
+from services.messaging.templates import Words
+from services.messaging.usecases import holding
+from services.messaging.usecases.deps import Deps
+
+_NAMES_LINK = re.compile(r"\blink\b")
+# By which way somebody came who joins by the link (D24).
+_MARKS: Mapping[Channel, str] = {Channel.SMS: "sms", Channel.EMAIL: "mail"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """Words that were written for it, None where the chain's usual ones are meant, and values."""
+
+    words: Words | None
+    params: Mapping[str, str]
+
+
+NOTHING = Occasion(words=None, params={})
+
+
+async def of_delivery(
+    deps: Deps, conn: Connection, delivery: Delivery, chain: Chain | None
+) -> Occasion | Rejected:
+    """What a delivery has to say; Rejected where its cause was taken back or held meanwhile."""
+    if chain is None or not (scheduled_id := delivery.params.get("scheduled_id")):
+        return NOTHING
+    message = await schedules.find(conn, chain.chain_id, ScheduledId(UUID(scheduled_id)))
+    if message is None or not message.enabled:
+        return Rejected(reason="message_withdrawn")
+    if not has_schedules(chain):
+        return Rejected(reason="plan_required")
+    offer = await _running_offer(deps, conn, chain, message.offer_id)
+    return occasion(deps, delivery.channel, chain, message.words, offer)
+
+
+async def _running_offer(
+    deps: Deps, conn: Connection, chain: Chain, offer_id: OfferId | None
+) -> OfferCopy | None:
+    """The offer of a message, as long as somebody can still take it."""
+    if offer_id is None:
+        return None
+    offer = await offers.find(conn, chain.chain_id, offer_id)
+    today = deps.clock.now(chain.chain_id).astimezone(holding.home_zone(chain)).date()
+    return offer if offer is not None and today <= offer.end_date else None
+
+
+def occasion(
+    deps: Deps, channel: Channel, chain: Chain, written: ScheduledWords, offer: OfferCopy | None
+) -> Occasion:
+    """Words and values for one channel; an offer's link is added where the words name none."""
+    params: dict[str, str] = {}
+    if offer is not None:
+        base = f"{deps.public_url.rstrip('/')}/m/{chain.slug}"
+        link = f"{base}/offers/{offer.offer_id}?s={_MARKS[channel]}"
+        params = {**offer.params, "link": link}
+    body = written.sms_body if channel is Channel.SMS else written.email_body
+    if not body:
+        return Occasion(words=None, params=params)
+    if offer is not None and _NAMES_LINK.search(body) is None:
+        body += " {{ link }}" if channel is Channel.SMS else "\n\n{{ link }}"
+    subject = "" if channel is Channel.SMS else written.email_subject
+    return Occasion(words=Words(subject=subject, body=body), params=params)

@@ -1,0 +1,246 @@
+"""Scheduled messages as an owner keeps them (LS-64 to LS-69)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from uuid import UUID, uuid4
+
+from services.chassis import idempotency
+from services.chassis.idempotency import Claim
+from services.chassis.postgres import Connection, in_transaction
+from services.messaging import templates
+from services.messaging.domain.chain import Chain, ChainId
+from services.messaging.domain.consent import Channel
+from services.messaging.domain.delivery import MessageKind
+from services.messaging.domain.errors import ChainUnknown, NotFound, OfferNotFound
+from services.messaging.domain.offer import OfferCopy, OfferId
+from services.messaging.domain.schedule import (
+    ScheduledId,
+    ScheduledMessage,
+    ScheduledWords,
+    checked_days,
+    has_schedules,
+    require_schedules,
+    require_words,
+)
+from services.messaging.storage import contacts, offers
+from services.messaging.storage import schedules as rows
+from services.messaging.templates import Words
+from services.messaging.usecases import holding, occasions, wording
+from services.messaging.usecases.deps import Deps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateScheduled:
+    """A birthday message as the form sends it (LS-65)."""
+
+    idempotency_key: str
+    fingerprint: bytes
+    chain_id: ChainId
+    days_before: int
+    offer_id: OfferId | None
+    words: ScheduledWords
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledChange:
+    """What is to be different; None leaves as it is. `offer_id` empty: no offer any more."""
+
+    chain_id: ChainId
+    id: ScheduledId
+    days_before: int | None
+    offer_id: OfferId | str | None
+    sms_body: str | None
+    email_subject: str | None
+    email_body: str | None
+    enabled: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A message as its owner sees it, with what to know of its words (LS-68)."""
+
+    message: ScheduledMessage
+    held_by_plan: bool
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """The chain's messages, and whether its plan sends any."""
+
+    messages: tuple[Shown, ...]
+    allowed: bool
+
+
+async def create(deps: Deps, command: CreateScheduled) -> Shown:
+    """Write a message that goes out from today on. Repeatable by key.
+
+    Refuses with PlanRequired on Partant (P3), OfferNotFound for an offer that does not exist yet
+    (LS-67), NumberOutOfRange, WordsRequired, TemplateInvalid.
+    """
+    checked_days(command.days_before)
+    claim = Claim(
+        chain_id=command.chain_id,
+        operation="create_scheduled_message",
+        key=command.idempotency_key,
+        fingerprint=command.fingerprint,
+    )
+
+    async def work(conn: Connection) -> Shown:
+        chain = await _chain(conn, command.chain_id)
+        require_schedules(chain)
+        warnings = await _checked(deps, conn, chain, command.words, command.offer_id)
+        now = deps.clock.now(chain.chain_id)
+
+        async def effect() -> bytes:
+            message = ScheduledMessage(
+                chain_id=chain.chain_id,
+                id=ScheduledId(uuid4()),
+                days_before=command.days_before,
+                offer_id=command.offer_id,
+                words=command.words,
+                enabled=command.enabled,
+                runs_from=_today(deps, chain),
+                created_at=now,
+                updated_at=now,
+                version=1,
+            )
+            await rows.insert(conn, message)
+            return str(message.id).encode()
+
+        made = ScheduledId(UUID((await idempotency.once(conn, claim, effect)).decode()))
+        found = await rows.find(conn, chain.chain_id, made)
+        if found is None:
+            raise NotFound(field="message_id")
+        return Shown(message=found, held_by_plan=False, warnings=warnings)
+
+    return await in_transaction(deps.pool, work)
+
+
+async def update(deps: Deps, change: ScheduledChange) -> Shown:
+    """Change a message; one that is switched on again begins today. Locks it.
+
+    Refuses as `create` does, and with NotFound. On Partant it can only be switched off.
+    """
+
+    async def work(conn: Connection) -> Shown:
+        chain = await _chain(conn, change.chain_id)
+        before = await rows.lock(conn, change.chain_id, change.id)
+        if before is None:
+            raise NotFound(field="message_id")
+        after = _changed(before, change)
+        if after.enabled:
+            require_schedules(chain)
+        checked_days(after.days_before)
+        warnings = await _checked(deps, conn, chain, after.words, after.offer_id)
+        if after == before:
+            return Shown(message=before, held_by_plan=not has_schedules(chain), warnings=warnings)
+        if after.enabled and not before.enabled:
+            after = replace(after, runs_from=_today(deps, chain))
+        after = replace(after, updated_at=deps.clock.now(chain.chain_id))
+        written = await rows.update(conn, after)
+        return Shown(message=written, held_by_plan=not has_schedules(chain), warnings=warnings)
+
+    return await in_transaction(deps.pool, work)
+
+
+async def delete(deps: Deps, chain_id: ChainId, message_id: ScheduledId) -> None:
+    """Take a message away, also what is queued of it. Refuses with NotFound."""
+
+    async def work(conn: Connection) -> None:
+        if not await rows.delete(conn, chain_id, message_id):
+            raise NotFound(field="message_id")
+
+    await in_transaction(deps.pool, work)
+
+
+async def list_messages(deps: Deps, chain_id: ChainId) -> Listed:
+    """The chain's messages; on Partant they are kept and held (P4)."""
+
+    async def work(conn: Connection) -> Listed:
+        chain = await contacts.find_chain(conn, chain_id)
+        allowed = chain is not None and has_schedules(chain)
+        found = await rows.of_chain(conn, chain_id)
+        return Listed(
+            messages=tuple(Shown(message=one, held_by_plan=not allowed) for one in found),
+            allowed=allowed,
+        )
+
+    return await in_transaction(deps.pool, work)
+
+
+async def _chain(conn: Connection, chain_id: ChainId) -> Chain:
+    chain = await contacts.find_chain(conn, chain_id)
+    if chain is None:
+        raise ChainUnknown
+    return chain
+
+
+def _today(deps: Deps, chain: Chain) -> date:
+    return deps.clock.now(chain.chain_id).astimezone(holding.home_zone(chain)).date()
+
+
+def _changed(before: ScheduledMessage, change: ScheduledChange) -> ScheduledMessage:
+    words = before.words
+    offer_id = before.offer_id
+    if change.offer_id is not None:
+        offer_id = None if isinstance(change.offer_id, str) else change.offer_id
+    return replace(
+        before,
+        days_before=before.days_before if change.days_before is None else change.days_before,
+        offer_id=offer_id,
+        words=ScheduledWords(
+            sms_body=words.sms_body if change.sms_body is None else change.sms_body,
+            email_subject=(
+                words.email_subject if change.email_subject is None else change.email_subject
+            ),
+            email_body=words.email_body if change.email_body is None else change.email_body,
+        ),
+        enabled=before.enabled if change.enabled is None else change.enabled,
+    )
+
+
+async def _checked(
+    deps: Deps,
+    conn: Connection,
+    chain: Chain,
+    words: ScheduledWords,
+    offer_id: OfferId | None,
+) -> tuple[str, ...]:
+    """What to know of the words; refuses what cannot be sent."""
+    require_words(words)
+    offer = None
+    if offer_id is not None:
+        offer = await offers.find(conn, chain.chain_id, offer_id)
+        if offer is None:
+            raise OfferNotFound
+    return warnings_of(deps, chain, MessageKind.BIRTHDAY, words, offer)
+
+
+def warnings_of(
+    deps: Deps,
+    chain: Chain,
+    kind: MessageKind,
+    words: ScheduledWords,
+    offer: OfferCopy | None,
+) -> tuple[str, ...]:
+    """What to know of words before they are used (LS-68). Refuses with TemplateInvalid."""
+    found: list[str] = []
+    for channel in Channel:
+        written = occasions.occasion(deps, channel, chain, words, offer).words
+        if written is None:
+            continue
+        templates.check(kind, channel, written)
+        preview = templates.preview(
+            kind,
+            channel,
+            chain.language,
+            Words(subject=written.subject, body=written.body),
+            chain=wording.name_of(chain),
+            link=wording.link_of(deps, chain),
+        )
+        found += preview.warnings
+    return tuple(found)
