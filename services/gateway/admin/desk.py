@@ -30,6 +30,8 @@ MENU: Final = (
         (
             ("text-to-join", N_("Programmes Texter pour entrer")),
             ("scheduled", N_("Messages planifiés")),
+            ("sends", N_("Envois aux clients")),
+            ("messages", N_("Messages automatiques")),
             ("deliveries", N_("Journal des envois")),
         ),
     ),
@@ -51,6 +53,7 @@ DONE: Final[Mapping[str, str]] = {
     "stopped": N_("La promotion est arrêtée. Les points déjà donnés restent."),
     "rotated": N_("La tablette a un nouveau lien; l'ancien ne fonctionne plus."),
     "revoked": N_("L'accès est retiré."),
+    "status_sent": N_("Le message avec le solde part dans un instant."),
     "password": N_("Le mot de passe est changé; les autres sessions sont fermées."),
 }
 

@@ -1,4 +1,4 @@
-""" "Messagerie": the number for texts, and the journal of what was sent."""
+""" "Messagerie" → "Journal des envois": each message and what became of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import APIRouter, Response
 from loyalty.enrollment.v1.enrollment_pb2 import FindMembersRequest
 from loyalty.messaging.v1 import messaging_pb2
-from loyalty.messaging.v1.messaging_pb2 import GetSenderNumberRequest, ListDeliveriesRequest
+from loyalty.messaging.v1.messaging_pb2 import ListDeliveriesRequest
 from loyalty.types.v1 import types_pb2
 
 from services.gateway.admin.desk import DeskDep
@@ -23,6 +23,16 @@ KINDS: Final[Mapping[int, str]] = {
     messaging_pb2.MESSAGE_KIND_ONE_TIME_CODE: N_("Code à usage unique"),
     messaging_pb2.MESSAGE_KIND_KEYWORD_ANSWER: N_("Réponse à un mot-clé"),
     messaging_pb2.MESSAGE_KIND_WELCOME: N_("Bienvenue"),
+    messaging_pb2.MESSAGE_KIND_RECEIPT: N_("Reçu de points"),
+    messaging_pb2.MESSAGE_KIND_STATUS: N_("Statut du compte"),
+    messaging_pb2.MESSAGE_KIND_DEDUCTION: N_("Points retirés"),
+    messaging_pb2.MESSAGE_KIND_TIER_CHANGE: N_("Changement de niveau"),
+    messaging_pb2.MESSAGE_KIND_EXPIRY_WARNING: N_("Points qui expirent bientôt"),
+    messaging_pb2.MESSAGE_KIND_COLLECT_EMAIL: N_("Points contre un courriel"),
+    messaging_pb2.MESSAGE_KIND_TEXT_TO_JOIN: N_("Texter pour entrer"),
+    messaging_pb2.MESSAGE_KIND_OFFER: N_("Offre"),
+    messaging_pb2.MESSAGE_KIND_BIRTHDAY: N_("Anniversaire"),
+    messaging_pb2.MESSAGE_KIND_ANNOUNCEMENT: N_("Annonce"),
 }
 STATUSES: Final[Mapping[int, str]] = {
     messaging_pb2.DELIVERY_STATUS_QUEUED: N_("En file"),
@@ -35,22 +45,6 @@ STATUSES: Final[Mapping[int, str]] = {
 }
 
 
-@router.get("/admin/text-to-join")
-async def text_to_join(desk: DeskDep) -> Response:
-    """The number from which the chain's texts come; a dedicated one is for plan Pro (LS-18)."""
-    answer = await desk.deps.clients.messaging.GetSenderNumber(
-        GetSenderNumberRequest(chain_id=desk.chain_id)
-    )
-    is_pro = desk.chain.plan == types_pb2.PLAN_PRO
-    return desk.show("text_to_join.html", here="text-to-join", number=answer.number, is_pro=is_pro)
-
-
-@router.get("/admin/scheduled")
-async def scheduled(desk: DeskDep) -> Response:
-    """What goes out by itself today."""
-    return desk.show("scheduled.html", here="scheduled")
-
-
 @router.get("/admin/deliveries")
 async def deliveries(desk: DeskDep) -> Response:
     """The journal: each message with what became of it, newest first."""
@@ -60,6 +54,7 @@ async def deliveries(desk: DeskDep) -> Response:
             chain_id=desk.chain_id,
             limit=PAGE_SIZE,
             cursor=desk.request.query_params.get("cursor", ""),
+            send_id=desk.request.query_params.get("send", ""),
         )
     )
     ids = sorted({delivery.member_id for delivery in answer.deliveries if delivery.member_id})
@@ -78,4 +73,10 @@ async def deliveries(desk: DeskDep) -> Response:
         }
         for delivery in answer.deliveries
     ]
-    return desk.show("deliveries.html", here="deliveries", lines=lines, cursor=answer.cursor)
+    return desk.show(
+        "deliveries.html",
+        here="deliveries",
+        lines=lines,
+        cursor=answer.cursor,
+        send_id=desk.request.query_params.get("send", ""),
+    )

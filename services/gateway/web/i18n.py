@@ -152,6 +152,12 @@ def format_date(value: date | str, language: str, style: DateStyle = "long") -> 
     return babel_date(day, format=style, locale=locale_of(language))
 
 
+def month_names(language: str) -> list[str]:
+    """The twelve months by their names."""
+    names = locale_of(language).months["stand-alone"]["wide"]
+    return [names[number] for number in range(1, 13)]
+
+
 def format_moment(value: datetime, language: str, zone: tzinfo, style: DateStyle = "medium") -> str:
     """An instant in the salon's zone, day and time."""
     local = value.astimezone(zone)

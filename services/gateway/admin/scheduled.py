@@ -1,0 +1,203 @@
+""" "Messages planifiés": birthday wishes that leave by themselves (LS-64 to LS-70)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, Response
+from loyalty.messaging.v1 import messaging_pb2
+from loyalty.messaging.v1.messaging_pb2 import (
+    CreateScheduledMessageRequest,
+    DeleteScheduledMessageRequest,
+    ListScheduledMessagesRequest,
+    ScheduledMessage,
+    UpdateScheduledMessageRequest,
+)
+from loyalty.offers.v1.offers_pb2 import ListOffersRequest
+
+from services.chassis.errors import RemoteRefusal
+from services.gateway.admin.audience import FIELDS_MAX, Choice
+from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
+from services.gateway.admin.preview import Preview, Words, previews_of
+from services.gateway.errors import ApiError
+from services.gateway.web.forms import NO_PROBLEMS, Problems, new_key, problems_of
+
+router = APIRouter()
+
+DAYS_MAX: Final = 365
+_FIELDS: Final = ("days_before", "offer_id", "sms_body", "email_subject", "email_body")
+_SHOWN: Final = {name: name for name in _FIELDS} | {f"message.{name}": name for name in _FIELDS}
+
+
+async def _messages(desk: Desk) -> tuple[list[ScheduledMessage], bool]:
+    answer = await desk.deps.clients.messaging.ListScheduledMessages(
+        ListScheduledMessagesRequest(chain_id=desk.chain_id)
+    )
+    return list(answer.messages), answer.allowed
+
+
+async def _titles(desk: Desk) -> dict[str, str]:
+    request = ListOffersRequest(chain_id=desk.chain_id)
+    offers = (await desk.deps.clients.offers.ListOffers(request)).offers
+    return {offer.id: offer.title for offer in offers}
+
+
+@router.get("/admin/scheduled")
+async def scheduled(desk: DeskDep) -> Response:
+    """What leaves by itself, with "Créer un message planifié" in the blue bar (LS-65)."""
+    messages, allowed = await _messages(desk)
+    return desk.show(
+        "scheduled.html",
+        here="scheduled",
+        messages=messages,
+        allowed=allowed,
+        titles=await _titles(desk),
+    )
+
+
+async def _form(
+    desk: Desk,
+    said: dict[str, str],
+    *,
+    message_id: str = "",
+    preview: bool = False,
+    problems: Problems = NO_PROBLEMS,
+) -> Response:
+    previews: list[Preview] = []
+    if preview and not problems:
+        words = Words(
+            sms_body=said["sms_body"],
+            email_subject=said["email_subject"],
+            email_body=said["email_body"],
+        )
+        previews, problems = await previews_of(desk, messaging_pb2.MESSAGE_KIND_BIRTHDAY, words)
+    return desk.show(
+        "scheduled_message.html",
+        here="scheduled",
+        problems=problems,
+        said=said,
+        message_id=message_id,
+        offers=list((await _titles(desk)).items()),
+        previews=previews,
+        key=said.get("k") or new_key(),
+    )
+
+
+def _plan_problem(desk: Desk) -> Problems:
+    error = ApiError.of("PLAN_REQUIRED")
+    return Problems(form=error.told(desk.language), status=error.status)
+
+
+@router.get("/admin/scheduled/new")
+async def new_message(desk: ManagerDesk) -> Response:
+    """Type "Anniversaire", on the day itself unless another number is written (LS-66)."""
+    _messages_there, allowed = await _messages(desk)
+    said = dict.fromkeys(_FIELDS, "") | {"days_before": "0", "enabled": "1"}
+    return await _form(desk, said, problems=NO_PROBLEMS if allowed else _plan_problem(desk))
+
+
+async def _said(desk: Desk) -> tuple[Choice, dict[str, str]]:
+    choice = Choice(await desk.request.form(max_files=0, max_fields=FIELDS_MAX))
+    return choice, {name: choice.text(name) for name in (*_FIELDS, "enabled", "k")}
+
+
+def _days(desk: Desk, said: dict[str, str]) -> tuple[int, Problems]:
+    typed = said["days_before"]
+    if typed.isascii() and typed.isdigit() and int(typed[:9]) <= DAYS_MAX and len(typed) <= 9:
+        return int(typed), NO_PROBLEMS
+    words = desk.say("Entrez un nombre de jours de 0 à 365; 0 est le jour même.")
+    return 0, Problems(fields={"days_before": words})
+
+
+@router.post("/admin/scheduled/new")
+async def create_message(desk: ManagerDesk) -> Response:
+    """ "Sauvegarder" of a new message, or its preview (LS-65 to LS-70)."""
+    choice, said = await _said(desk)
+    if choice.text("go") == "preview":
+        return await _form(desk, said, preview=True)
+    days, problems = _days(desk, said)
+    if problems:
+        return await _form(desk, said, problems=problems)
+    try:
+        await desk.deps.clients.messaging.CreateScheduledMessage(
+            CreateScheduledMessageRequest(
+                idempotency_key=choice.key,
+                chain_id=desk.chain_id,
+                message=ScheduledMessage(
+                    type=messaging_pb2.SCHEDULED_MESSAGE_TYPE_BIRTHDAY,
+                    days_before=days,
+                    offer_id=said["offer_id"],
+                    sms_body=said["sms_body"],
+                    email_subject=said["email_subject"],
+                    email_body=said["email_body"],
+                    enabled=said["enabled"] == "1",
+                ),
+                actor=desk.principal.actor,
+            )
+        )
+    except RemoteRefusal as refusal:
+        return await _form(desk, said, problems=problems_of(refusal, desk.language, shown=_SHOWN))
+    return desk.go("scheduled", done="created")
+
+
+async def _message(desk: Desk, message_id: str) -> ScheduledMessage:
+    for message in (await _messages(desk))[0]:
+        if message.id == message_id:
+            return message
+    raise ApiError.of("NOT_FOUND")
+
+
+@router.get("/admin/scheduled/{message_id}")
+async def message_page(desk: ManagerDesk, message_id: str) -> Response:
+    """ "Modifier" of one message."""
+    message = await _message(desk, message_id)
+    said = {name: str(getattr(message, name)) for name in _FIELDS}
+    said["enabled"] = "1" if message.enabled else ""
+    return await _form(desk, said, message_id=message.id)
+
+
+@router.post("/admin/scheduled/{message_id}")
+async def save_message(desk: ManagerDesk, message_id: str) -> Response:
+    """ "Sauvegarder" of a change."""
+    choice, said = await _said(desk)
+    if choice.text("go") == "preview":
+        return await _form(desk, said, message_id=message_id, preview=True)
+    days, problems = _days(desk, said)
+    if problems:
+        return await _form(desk, said, message_id=message_id, problems=problems)
+    try:
+        await desk.deps.clients.messaging.UpdateScheduledMessage(
+            UpdateScheduledMessageRequest(
+                chain_id=desk.chain_id,
+                message_id=message_id,
+                days_before=days,
+                offer_id=said["offer_id"],
+                sms_body=said["sms_body"],
+                email_subject=said["email_subject"],
+                email_body=said["email_body"],
+                enabled=said["enabled"] == "1",
+                actor=desk.principal.actor,
+            )
+        )
+    except RemoteRefusal as refusal:
+        problems = problems_of(refusal, desk.language, shown=_SHOWN)
+        return await _form(desk, said, message_id=message_id, problems=problems)
+    return desk.go("scheduled", done="saved")
+
+
+@router.get("/admin/scheduled/{message_id}/delete")
+async def ask_delete(desk: ManagerDesk, message_id: str) -> Response:
+    """The question before a message goes."""
+    message = await _message(desk, message_id)
+    return desk.show("scheduled_delete.html", here="scheduled", message=message)
+
+
+@router.post("/admin/scheduled/{message_id}/delete")
+async def delete_message(desk: ManagerDesk, message_id: str) -> Response:
+    """ "Supprimer": nothing more leaves by it."""
+    await desk.deps.clients.messaging.DeleteScheduledMessage(
+        DeleteScheduledMessageRequest(
+            chain_id=desk.chain_id, message_id=message_id, actor=desk.principal.actor
+        )
+    )
+    return desk.go("scheduled", done="deleted")
