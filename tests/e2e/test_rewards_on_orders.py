@@ -10,7 +10,17 @@ import httpx
 import pytest
 
 from tests.e2e.chains import Chain, balance, earn, enrol, fresh_key, make_tier, open_chain, take
-from tests.e2e.sales import cad, count, post, problem, read, set_rules, sold, spend
+from tests.e2e.sales import (
+    cad,
+    count,
+    post,
+    problem,
+    read,
+    refund,
+    set_rules,
+    sold,
+    spend,
+)
 from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -65,6 +75,26 @@ async def reward_of(client: httpx.AsyncClient, reward_id: str) -> dict[str, Any]
     """The reward as it is now."""
     reward: dict[str, Any] = (await client.get(f"/v2/loyalty/rewards/{reward_id}")).json()["reward"]
     return reward
+
+
+async def events_of(client: httpx.AsyncClient, order_id: str) -> list[dict[str, Any]]:
+    """All that happened with an order."""
+    query = {"filter": {"order_filter": {"order_id": order_id}}}
+    answer = await client.post("/v2/loyalty/events/search", json={"query": query})
+    assert answer.status_code == 200, answer.text
+    events: list[dict[str, Any]] = answer.json()["events"]
+    return events
+
+
+async def seen(client: httpx.AsyncClient, order_id: str, kind: str) -> dict[str, Any]:
+    """The one event of an order of this type, as soon as it is there."""
+    async with asyncio.timeout(20):
+        while True:
+            found = [event for event in await events_of(client, order_id) if event["type"] == kind]
+            if found:
+                (event,) = found
+                return event
+            await asyncio.sleep(0.05)
 
 
 async def test_ten_per_cent_off_and_back_again(
@@ -159,17 +189,43 @@ async def test_a_counted_sale_uses_its_rewards_for_good(
         await client.delete(f"/v2/loyalty/rewards/{reward['id']}"),
     ]
 
-    query = {"filter": {"order_filter": {"order_id": order}}}
-    found = await client.post("/v2/loyalty/events/search", json={"query": query})
-
-    types = {event["type"]: event for event in found.json()["events"]}
-    assert set(types) == {"ACCUMULATE_POINTS", "REDEEM_REWARD"}
+    types = {event["type"]: event for event in await events_of(client, order)}
+    assert set(types) == {"ACCUMULATE_POINTS", "CREATE_REWARD", "REDEEM_REWARD"}
+    assert types["CREATE_REWARD"]["create_reward"]["order_id"] == order
     assert types["REDEEM_REWARD"]["redeem_reward"]["reward_id"] == reward["id"]
+    assert types["REDEEM_REWARD"]["redeem_reward"]["order_id"] == order
     assert types["REDEEM_REWARD"]["location_id"] == chain.salon_id
     assert now["location_id"] == chain.salon_id
     assert [answer.status_code for answer in late] == [409] * 4
     assert await balance(client, account) == 140
     assert (await read(client, order))["total_money"] == cad(9000)
+
+
+async def test_a_reward_that_a_refund_gave_back_is_found_by_its_order(
+    chain: Chain, client: httpx.AsyncClient, tier: str
+) -> None:
+    """R36: the refund's event names the order; the use on the next order is of that one only."""
+    account = await rich(chain, client)
+    first, second = [(await post(client, chain, sold("a", 10_000)))["id"] for _ in range(2)]
+    reward = (await take_on(client, account, tier, first)).json()["reward"]["id"]
+    await count(client, chain, account, first)
+    await seen(client, first, "REDEEM_REWARD")
+    await refund(client, first)
+    restored = await seen(client, first, "RESTORE_REWARD")
+    assert (await place(client, reward, second)).status_code == 200
+    await count(client, chain, account, second)
+    used = await seen(client, second, "REDEEM_REWARD")
+
+    assert restored["restore_reward"]["order_id"] == first
+    assert used["redeem_reward"] == {**restored["restore_reward"], "order_id": second}
+    of_first = [event["type"] for event in await events_of(client, first)]
+    assert sorted(of_first) == [
+        "ACCUMULATE_POINTS",
+        "CREATE_REWARD",
+        "REDEEM_REWARD",
+        "REFUND_POINTS",
+        "RESTORE_REWARD",
+    ]
 
 
 async def test_an_order_of_another_member_takes_no_reward(

@@ -45,6 +45,9 @@ async def test_a_reward_is_taken_on_the_sale_and_off_it_with_its_points(
     assert answer.reward.sale_id == sale_id
     assert await till.total(sale_id) == 7_200
     assert (await counter.reward(answer.reward.id)).sale_id == sale_id
+    assert [event.kind for event in await counter.events(sale_id=sale_id)] == [
+        pb.REWARD_EVENT_KIND_TAKEN
+    ]
     await till.check(sale_id)
 
     voided = await counter.void(answer.reward.id)
@@ -259,6 +262,8 @@ async def test_a_till_uses_a_reward_that_is_on_a_sale(counter: Counter, till: Ti
     await till.count(sale_id)
     await till.hear()
     assert await counter.published(taken.id) == ["reward.taken", "reward.used"]
+    (event,) = await counter.events(sale_id=sale_id)
+    assert (event.kind, event.reward_id) == (pb.REWARD_EVENT_KIND_USED, taken.id)
 
 
 async def test_a_restored_reward_stays_on_a_sale_that_is_still_open(

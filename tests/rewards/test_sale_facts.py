@@ -65,7 +65,7 @@ async def test_a_reward_is_used_when_its_sale_is_counted(
     assert (await countdown(redis, counter, taken.id))[0] is None
     newest = (await counter.events())[0]
     assert (newest.kind, newest.salon_id) == (pb.REWARD_EVENT_KIND_USED, counter.salon_id)
-    assert (newest.actor, newest.points) == (till.key, 0)
+    assert (newest.actor, newest.points, newest.sale_id) == (till.key, 0, sale_id)
     refused = await _refused(counter.use(taken.id))
     assert (refused.code, refused.params["sale_id"]) == ("already_used", sale_id)
     assert refused.params["salon_id"] == counter.salon_id
@@ -128,6 +128,11 @@ async def test_a_refunded_sale_gives_its_reward_back(counter: Counter, till: Til
     second = await counted_with(till, taken.id)
     await till.hear()
     assert (await counter.reward(taken.id)).sale_id == second
+    told = {sale: await counter.events(sale_id=sale) for sale in (sale_id, second)}
+    used, restored = pb.REWARD_EVENT_KIND_USED, pb.REWARD_EVENT_KIND_RESTORED
+    assert [event.kind for event in told[sale_id]] == [restored, used]
+    assert [event.kind for event in told[second]] == [used]
+    assert (await counter.events(reward_id=taken.id))[-1].sale_id == ""
 
 
 async def test_a_refund_ends_the_countdown_of_a_use_by_the_till(

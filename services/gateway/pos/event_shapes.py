@@ -57,10 +57,12 @@ class AdjustShape(TypedDict):
 
 
 class RewardFactShape(TypedDict):
-    """What became of a reward."""
+    """What became of a reward, and of which order where it was taken or used on one, or given back
+    by its refund."""
 
     loyalty_program_id: NotRequired[str]
     reward_id: str
+    order_id: NotRequired[str]
     points: NotRequired[int]
 
 
@@ -202,6 +204,8 @@ def reward_event(event: rewards_pb2.RewardEvent) -> EventShape:
     fact: RewardFactShape = {"reward_id": event.reward_id}
     if event.program_id:
         fact["loyalty_program_id"] = event.program_id
+    if event.sale_id:
+        fact["order_id"] = event.sale_id
     match event.kind:
         case rewards_pb2.REWARD_EVENT_KIND_TAKEN:
             shape["type"] = "CREATE_REWARD"

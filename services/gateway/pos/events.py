@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,14 +21,11 @@ from services.gateway.pos.caller import Caller, LoyaltyReader
 from services.gateway.pos.event_shapes import EventShape, entry_event, reward_event
 from services.gateway.pos.fields import Cursor, Id, Part, TimeRange, id_or_none
 from services.gateway.pos.found import account_of, sale_or_none
-from services.gateway.pos.order_shapes import reward_ids
 
 router = APIRouter(prefix="/loyalty/events", tags=["Loyalty events"])
 
 PAGE_MAX = 30
 SALONS_MAX = 50
-# More than ever become of one reward.
-FACTS_MAX = 100
 # A key of one salon skips events of others; after so many pages the caller goes on by cursor.
 ROUNDS_MAX = 10
 
@@ -95,7 +91,8 @@ class LocationFilter(Part):
 
 
 class OrderFilter(Part):
-    """Of one sale: points earned, by promotion and refunded; rewards used and given back."""
+    """Of one sale: points earned, by promotion and refunded; rewards taken on it, used with it and
+    given back by its refund."""
 
     order_id: Id
 
@@ -146,7 +143,8 @@ class _Wanted:
 
     account_ids: list[str]
     salon_ids: list[str]
-    sale: points_pb2.Sale | None
+    # Empty: of any, and of none.
+    sale_id: str
     entry_kinds: list[points_pb2.EntryKind.ValueType] | None
     reward_kinds: list[rewards_pb2.RewardEventKind.ValueType] | None
     start: datetime | None
@@ -188,11 +186,12 @@ async def _wanted(caller: Caller, given: EventFilter) -> _Wanted | None:
         salon_ids = sorted(mine & {salon_id for salon_id in asked if salon_id})
         if not salon_ids:
             return None
-    sale = None
+    sale_id = ""
     if given.order_filter is not None:
         sale = await sale_or_none(caller, given.order_filter.order_id)
         if sale is None:
             return None
+        sale_id = sale.id
     span = given.date_time_filter.created_at if given.date_time_filter else TimeRange()
     if span.start_at and span.end_at and span.end_at < span.start_at:
         raise ApiError.of(
@@ -204,7 +203,7 @@ async def _wanted(caller: Caller, given: EventFilter) -> _Wanted | None:
     return _Wanted(
         account_ids=account_ids,
         salon_ids=salon_ids,
-        sale=sale,
+        sale_id=sale_id,
         entry_kinds=entry_kinds or None,
         reward_kinds=reward_kinds or None,
         start=span.start_at,
@@ -219,9 +218,7 @@ async def _collect(
     pages: list[_Page] = []
     if wanted.entry_kinds is not None:
         pages.append(_entries(caller, wanted))
-    if wanted.reward_kinds is not None and wanted.sale is not None:
-        pages.append(_reward_events_of_sale(caller, wanted, wanted.sale))
-    elif wanted.reward_kinds is not None:
+    if wanted.reward_kinds is not None:
         pages.append(_reward_events(caller, wanted))
     found: list[_Found] = []
     for _ in range(ROUNDS_MAX):
@@ -253,7 +250,7 @@ def _entries(caller: Caller, wanted: _Wanted) -> _Page:
             account_ids=wanted.account_ids,
             kinds=wanted.entry_kinds,
             salon_ids=wanted.salon_ids,
-            sale_id=wanted.sale.id if wanted.sale else "",
+            sale_id=wanted.sale_id,
             limit=limit,
         )
         _bound(request, wanted, before)
@@ -275,56 +272,19 @@ def _entries(caller: Caller, wanted: _Wanted) -> _Page:
 
 def _reward_events(caller: Caller, wanted: _Wanted) -> _Page:
     async def page(before: tuple[int, int, str] | None, limit: int) -> tuple[list[_Found], bool]:
-        answer = await _list_reward_events(caller, wanted, before, limit)
+        request = rewards_pb2.ListRewardEventsRequest(
+            chain_id=caller.chain_id,
+            account_ids=wanted.account_ids,
+            kinds=wanted.reward_kinds,
+            salon_ids=wanted.salon_ids,
+            sale_id=wanted.sale_id,
+            limit=limit,
+        )
+        _bound(request, wanted, before)
+        answer = await caller.deps.clients.rewards.ListRewardEvents(request)
         return [_found(event) for event in answer.events], answer.more
 
     return page
-
-
-def _reward_events_of_sale(caller: Caller, wanted: _Wanted, sale: points_pb2.Sale) -> _Page:
-    """What became of rewards by a sale: used when it was counted, usable again by its refund.
-
-    Facts about rewards do not name the sale; they have its very moments.
-    """
-    moments = {_instant(sale.counted_at), *(_instant(one.occurred_at) for one in sale.changes)}
-
-    async def page(before: tuple[int, int, str] | None, limit: int) -> tuple[list[_Found], bool]:
-        answers = await asyncio.gather(
-            *(
-                _list_reward_events(caller, wanted, before, FACTS_MAX, reward_id=reward_id)
-                for reward_id in reward_ids(sale)
-            )
-        )
-        events = [
-            _found(event)
-            for answer in answers
-            for event in answer.events
-            if _instant(event.occurred_at) in moments
-        ]
-        events.sort(key=lambda event: event.place, reverse=True)
-        return events[:limit], len(events) > limit
-
-    return page
-
-
-async def _list_reward_events(
-    caller: Caller,
-    wanted: _Wanted,
-    before: tuple[int, int, str] | None,
-    limit: int,
-    *,
-    reward_id: str = "",
-) -> rewards_pb2.ListRewardEventsResponse:
-    request = rewards_pb2.ListRewardEventsRequest(
-        chain_id=caller.chain_id,
-        account_ids=wanted.account_ids,
-        kinds=wanted.reward_kinds,
-        salon_ids=wanted.salon_ids,
-        limit=limit,
-        reward_id=reward_id,
-    )
-    _bound(request, wanted, before)
-    return await caller.deps.clients.rewards.ListRewardEvents(request)
 
 
 def _found(event: rewards_pb2.RewardEvent) -> _Found:
@@ -335,10 +295,6 @@ def _found(event: rewards_pb2.RewardEvent) -> _Found:
         salon_id=event.salon_id,
         shape=reward_event(event),
     )
-
-
-def _instant(moment: Timestamp) -> tuple[int, int]:
-    return moment.seconds, moment.nanos
 
 
 def _bound(

@@ -129,6 +129,8 @@ class RewardEvent:
     actor: Actor
     occurred_at: datetime
     reward_name: str
+    # Taken or used on this sale, or given back by its refund.
+    sale_id: SaleId | None = None
 
 
 def points_moved(reward: Reward, kind: RewardEventKind) -> int:

@@ -12,6 +12,7 @@ from services.rewards.domain.ids import (
     MemberId,
     RewardEventId,
     RewardId,
+    SaleId,
     SalonId,
 )
 from services.rewards.domain.rewards import RewardEventKind, RewardState
@@ -55,6 +56,7 @@ class EventSearch:
     salon_ids: Sequence[SalonId] = ()
     kinds: Sequence[RewardEventKind] = ()
     reward_id: RewardId | None = None
+    sale_id: SaleId | None = None
     # [since, until).
     since: datetime | None = None
     until: datetime | None = None

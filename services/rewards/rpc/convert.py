@@ -83,6 +83,7 @@ def reward_event(found: RewardEvent) -> pb.RewardEvent:
         occurred_at=timestamp(found.occurred_at),
         reward_name=found.reward_name,
         definition_id=_text(found.definition_id),
+        sale_id=_text(found.sale_id),
     )
 
 

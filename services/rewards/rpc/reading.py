@@ -15,6 +15,7 @@ from services.rewards.domain.ids import (
     OfferId,
     RewardEventId,
     RewardId,
+    SaleId,
     SalonId,
 )
 from services.rewards.domain.searches import EventPlace, EventSearch, RewardPlace, RewardSearch
@@ -101,6 +102,7 @@ def _event_search(request: pb.ListRewardEventsRequest) -> EventSearch:
     # `from` is a word of Python's.
     has_from, since = request.HasField("from"), getattr(request, "from")
     reward_id = parse.maybe_id(request.reward_id, field="reward_id")
+    sale_id = parse.maybe_id(request.sale_id, field="sale_id")
     return EventSearch(
         chain_id=ChainId(parse.an_id(request.chain_id, field="chain_id")),
         account_ids=[AccountId(i) for i in parse.ids(request.account_ids, field="account_ids")],
@@ -108,6 +110,7 @@ def _event_search(request: pb.ListRewardEventsRequest) -> EventSearch:
         salon_ids=[SalonId(i) for i in parse.ids(request.salon_ids, field="salon_ids")],
         kinds=parse.event_kinds(request.kinds),
         reward_id=None if reward_id is None else RewardId(reward_id),
+        sale_id=None if sale_id is None else SaleId(sale_id),
         since=parse.moment(since, field="from") if has_from else None,
         until=parse.moment(request.to, field="to") if request.HasField("to") else None,
         before=_event_place(request),

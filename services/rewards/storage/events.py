@@ -15,6 +15,7 @@ from services.rewards.domain.ids import (
     ProgramId,
     RewardEventId,
     RewardId,
+    SaleId,
     SalonId,
 )
 from services.rewards.domain.rewards import RewardEvent, RewardEventKind
@@ -28,8 +29,8 @@ async def insert_many(conn: Connection, events: Sequence[RewardEvent]) -> None:
         """
         INSERT INTO reward_event (
             chain_id, id, reward_id, member_id, account_id, program_id, definition_id, kind,
-            points, salon_id, actor_kind, actor_id, reward_name, occurred_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+            points, salon_id, actor_kind, actor_id, reward_name, occurred_at, sale_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         """,
         [
             (
@@ -47,6 +48,7 @@ async def insert_many(conn: Connection, events: Sequence[RewardEvent]) -> None:
                 event.actor.id,
                 event.reward_name,
                 event.occurred_at,
+                event.sale_id,
             )
             for event in events
         ],
@@ -73,6 +75,8 @@ async def search(conn: Connection, wanted: EventSearch, *, limit: int) -> list[R
         keep("kind = ANY({}::text[])", [kind.value for kind in wanted.kinds])
     if wanted.reward_id is not None:
         keep("reward_id = {}", wanted.reward_id)
+    if wanted.sale_id is not None:
+        keep("sale_id = {}", wanted.sale_id)
     if wanted.since is not None:
         keep("occurred_at >= {}", wanted.since)
     if wanted.until is not None:
@@ -84,7 +88,7 @@ async def search(conn: Connection, wanted: EventSearch, *, limit: int) -> list[R
     # Only fixed words and numbered places are put together here.
     statement = f"""
         SELECT chain_id, id, reward_id, member_id, account_id, program_id, definition_id, kind,
-               points, salon_id, actor_kind, actor_id, reward_name, occurred_at
+               points, salon_id, actor_kind, actor_id, reward_name, occurred_at, sale_id
         FROM reward_event WHERE {" AND ".join(conditions)}
         ORDER BY occurred_at DESC, id DESC LIMIT $2
     """  # noqa: S608
@@ -92,11 +96,12 @@ async def search(conn: Connection, wanted: EventSearch, *, limit: int) -> list[R
 
 
 def _event(row: asyncpg.Record) -> RewardEvent:
-    account_id, program_id, definition_id, salon_id = (
+    account_id, program_id, definition_id, salon_id, sale_id = (
         row["account_id"],
         row["program_id"],
         row["definition_id"],
         row["salon_id"],
+        row["sale_id"],
     )
     return RewardEvent(
         id=RewardEventId(row["id"]),
@@ -112,4 +117,5 @@ def _event(row: asyncpg.Record) -> RewardEvent:
         actor=actor_from(row),
         occurred_at=row["occurred_at"],
         reward_name=row["reward_name"],
+        sale_id=None if sale_id is None else SaleId(sale_id),
     )

@@ -11,7 +11,7 @@ from services.chassis import outbox
 from services.chassis.postgres import Connection
 from services.rewards import events
 from services.rewards.domain.actors import Actor
-from services.rewards.domain.ids import RewardEventId, SalonId
+from services.rewards.domain.ids import RewardEventId, SaleId, SalonId
 from services.rewards.domain.rewards import Reward, RewardEvent, RewardEventKind, points_moved
 from services.rewards.storage import events as event_storage
 
@@ -25,6 +25,8 @@ class Fact:
     salon_id: SalonId | None
     actor: Actor
     now: datetime
+    # Taken or used on this sale, or given back by its refund.
+    sale_id: SaleId | None = None
 
 
 async def record(
@@ -35,9 +37,10 @@ async def record(
     salon_id: SalonId | None,
     actor: Actor,
     now: datetime,
+    sale_id: SaleId | None = None,
 ) -> None:
     """Write down what happened to a reward that this transaction has just changed."""
-    fact = Fact(reward=reward, kind=kind, salon_id=salon_id, actor=actor, now=now)
+    fact = Fact(reward=reward, kind=kind, salon_id=salon_id, actor=actor, now=now, sale_id=sale_id)
     await record_many(conn, [fact])
 
 
@@ -71,4 +74,5 @@ def _event(fact: Fact) -> RewardEvent:
         actor=fact.actor,
         occurred_at=fact.now,
         reward_name=reward.name,
+        sale_id=fact.sale_id,
     )

@@ -58,6 +58,7 @@ async def issue_takes(
                 salon_id=issue.settlement.salon_id,
                 actor=issue.settlement.actor,
                 now=moments[issue.settlement.chain_id],
+                sale_id=issued[issue.settlement.reward_id].sale_id,
             )
             for issue in issues
         ],

@@ -76,6 +76,7 @@ async def _use(conn: Connection, fact: SaleFact) -> Reward | None:
         salon_id=fact.salon_id,
         actor=fact.actor,
         now=reward.updated_at,
+        sale_id=fact.sale_id,
     )
     REWARDS_ON_SALES_TOTAL.labels("used").inc()
     return reward
@@ -96,6 +97,7 @@ async def _give_back(conn: Connection, known: Mapping[SaleFactKind, SaleFact]) -
         salon_id=fact.salon_id,
         actor=fact.actor,
         now=reward.updated_at,
+        sale_id=fact.sale_id,
     )
     due = {END_COUNTDOWN: reward.updated_at}
     if reward.expires_at is not None:

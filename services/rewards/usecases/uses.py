@@ -293,6 +293,7 @@ async def _written(
                 salon_id=commands[place].salon_id,
                 actor=commands[place].actor,
                 now=moments[reward.chain_id],
+                sale_id=reward.sale_id,
             )
             for place, reward in won.items()
         ],

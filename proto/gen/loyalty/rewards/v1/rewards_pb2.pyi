@@ -1225,6 +1225,7 @@ class RewardEvent(_message.Message):
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     REWARD_NAME_FIELD_NUMBER: _builtins.int
     DEFINITION_ID_FIELD_NUMBER: _builtins.int
+    SALE_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     chain_id: _builtins.str
     reward_id: _builtins.str
@@ -1237,6 +1238,8 @@ class RewardEvent(_message.Message):
     salon_id: _builtins.str
     reward_name: _builtins.str
     definition_id: _builtins.str
+    sale_id: _builtins.str
+    """Taken or used on this sale, or given back by its refund; else empty."""
     @_builtins.property
     def actor(self) -> _types_pb2.Actor: ...
     @_builtins.property
@@ -1257,10 +1260,11 @@ class RewardEvent(_message.Message):
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
         reward_name: _builtins.str = ...,
         definition_id: _builtins.str = ...,
+        sale_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "chain_id", b"chain_id", "definition_id", b"definition_id", "id", b"id", "kind", b"kind", "member_id", b"member_id", "occurred_at", b"occurred_at", "points", b"points", "program_id", b"program_id", "reward_id", b"reward_id", "reward_name", b"reward_name", "salon_id", b"salon_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "chain_id", b"chain_id", "definition_id", b"definition_id", "id", b"id", "kind", b"kind", "member_id", b"member_id", "occurred_at", b"occurred_at", "points", b"points", "program_id", b"program_id", "reward_id", b"reward_id", "reward_name", b"reward_name", "sale_id", b"sale_id", "salon_id", b"salon_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1281,11 +1285,14 @@ class ListRewardEventsRequest(_message.Message):
     BEFORE_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     REWARD_ID_FIELD_NUMBER: _builtins.int
+    SALE_ID_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     before_id: _builtins.str
     limit: _builtins.int
     reward_id: _builtins.str
     """Only of this reward."""
+    sale_id: _builtins.str
+    """Only of this sale."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1311,10 +1318,11 @@ class ListRewardEventsRequest(_message.Message):
         before_id: _builtins.str = ...,
         limit: _builtins.int = ...,
         reward_id: _builtins.str = ...,
+        sale_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["before_time", b"before_time", "from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "before_id", b"before_id", "before_time", b"before_time", "chain_id", b"chain_id", "from", b"from", "kinds", b"kinds", "limit", b"limit", "member_ids", b"member_ids", "reward_id", b"reward_id", "salon_ids", b"salon_ids", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "before_id", b"before_id", "before_time", b"before_time", "chain_id", b"chain_id", "from", b"from", "kinds", b"kinds", "limit", b"limit", "member_ids", b"member_ids", "reward_id", b"reward_id", "sale_id", b"sale_id", "salon_ids", b"salon_ids", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
