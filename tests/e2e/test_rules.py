@@ -235,6 +235,16 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         f"{SECOND}.spend_data",
     ),
     (
+        rule(accrual_type="VISIT", visit_data={"excluded_category_ids": [NOBODYS]}),
+        "UNEXPECTED_VALUE",
+        f"{SECOND}.visit_data",
+    ),
+    (
+        rule(accrual_type="VISIT", excluded_item_variation_ids=[NOBODYS]),
+        "UNEXPECTED_VALUE",
+        SECOND,
+    ),
+    (
         rule(accrual_type="CATEGORY", visit_data={"tax_mode": "BEFORE_TAX"}),
         "UNEXPECTED_VALUE",
         f"{SECOND}.visit_data",

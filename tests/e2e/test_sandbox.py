@@ -46,6 +46,24 @@ async def test_the_clock_goes_forward_and_ticks(stack: Stack) -> None:
     assert datetime.fromisoformat(events[0]["created_at"]) >= target
 
 
+async def test_what_happened_before_a_jump_keeps_its_day(stack: Stack) -> None:
+    """Whoever enrols and jumps at once: outboxes drain first (api.md 3)."""
+    chain = await open_chain(stack)
+    async with chain.client() as client:
+        for _ in range(6):
+            phone = fresh_phone()
+            wanted = {"program_id": chain.program_id, "mapping": {"phone_number": phone}}
+            body = {"idempotency_key": fresh_key(), "loyalty_account": wanted}
+            assert (await client.post("/v2/loyalty/accounts", json=body)).status_code == 200
+            before = await clock(client)
+            jump = {"now": (before + timedelta(days=30)).isoformat()}
+            assert (await client.post("/v2/sandbox/clock", json=jump)).status_code == 200
+            found = await client.get("/v2/sandbox/messages", params={"to": phone})
+            (welcome,) = found.json()["messages"]
+            told = datetime.fromisoformat(welcome["created_at"])
+            assert abs(told - before) < timedelta(days=1)
+
+
 @pytest.mark.parametrize(
     "now", ["2999-01-01T00:00:00Z", "tomorrow", "2027-01-31", 1800000000, None, ""]
 )

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from services.chassis.errors import RemoteRefusal
 from services.gateway.errors import ApiError, Json, from_remote
+from services.gateway.pos import following
 from services.gateway.pos.caller import Caller, LoyaltyWriter
 from services.gateway.pos.event_shapes import EventShape, entry_event
 from services.gateway.pos.fields import Id, Key, Moment, Part, Points, known_id
@@ -117,7 +118,9 @@ async def _count_sale(
             await sale_of(caller, order_id, field=field)
         raise from_remote(refusal, _FIELDS) from None
     # Rewards that stood on the sale are used now.
-    kinds = ("points", "rewards") if reward_ids(answer.sale) else ("points",)
+    on_it = reward_ids(answer.sale)
+    await following.used(caller, on_it)
+    kinds = ("points", "rewards") if on_it else ("points",)
     for kind in kinds:
         await caller.deps.live.publish(caller.chain_id, answer.sale.member_id, kind)
     return Json({"events": [entry_event(entry) for entry in answer.entries]})

@@ -86,13 +86,25 @@ class AmountsShape(TypedDict):
     service_charge_money: MoneyShape
 
 
+class ReturnedLineShape(TypedDict):
+    """So many of one line came back."""
+
+    uid: str
+    quantity: str
+
+
 class ChangeShape(TypedDict):
-    """A refund or an exchange that was carried out (ours)."""
+    """A refund or an exchange that was carried out (ours).
+
+    What an exchange added stands here; `line_items` of the order stay as they were sold.
+    """
 
     id: str
     type: str
     points: int
     amount_money: NotRequired[MoneyShape]
+    returned: NotRequired[list[ReturnedLineShape]]
+    added: NotRequired[list[OrderLineShape]]
     created_at: str
 
 
@@ -293,7 +305,7 @@ def _loyalty_shape(sale: points_pb2.Sale) -> OrderLoyaltyShape:
         "promotion_points": earned.promotion,
         "held_points": held.base + held.tier_bonus + held.promotion,
         "silent_line_uids": list(sale.silent_line_uids),
-        "changes": [_change_shape(change, sale.currency) for change in sale.changes],
+        "changes": [_change_shape(sale, change) for change in sale.changes],
     }
     if sale.account_id:
         shape["loyalty_account_id"] = sale.account_id
@@ -302,7 +314,7 @@ def _loyalty_shape(sale: points_pb2.Sale) -> OrderLoyaltyShape:
     return shape
 
 
-def _change_shape(change: points_pb2.SaleChange, currency: str) -> ChangeShape:
+def _change_shape(sale: points_pb2.Sale, change: points_pb2.SaleChange) -> ChangeShape:
     shape: ChangeShape = {
         "id": change.change_id,
         "type": _CHANGE_TYPES.get(change.type, "FULL"),
@@ -310,5 +322,13 @@ def _change_shape(change: points_pb2.SaleChange, currency: str) -> ChangeShape:
         "created_at": moment(change.occurred_at),
     }
     if change.type == points_pb2.SALE_CHANGE_TYPE_CUSTOM_AMOUNT:
-        shape["amount_money"] = money(change.amount_minor, currency)
+        shape["amount_money"] = money(change.amount_minor, sale.currency)
+    if change.returned:
+        shape["returned"] = [
+            {"uid": line.uid, "quantity": line.quantity} for line in change.returned
+        ]
+    if change.added:
+        # An exchange comes at its price: the sale's own taxes and discounts are not on it.
+        bare = points_pb2.Sale(currency=sale.currency)
+        shape["added"] = [_line_shape(bare, line) for line in change.added]
     return shape

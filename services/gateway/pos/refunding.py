@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from services.chassis.errors import RemoteRefusal
 from services.gateway.errors import ApiError, Json, api_fields, from_remote
-from services.gateway.pos import order_reading
+from services.gateway.pos import following, order_reading
 from services.gateway.pos.caller import Caller, LoyaltyWriter
 from services.gateway.pos.event_shapes import EventShape, entry_event
 from services.gateway.pos.fields import (
@@ -252,6 +252,7 @@ async def _told(caller: Caller, effect: points_pb2.ChangeEffect, *, dry_run: boo
     if effect.repeated_change:
         told["already_counted"] = True
     if not dry_run and effect.sale.member_id:
+        await following.returned(caller, effect.returned_reward_ids)
         kinds = ("points", "rewards") if effect.returned_reward_ids else ("points",)
         for kind in kinds:
             await caller.deps.live.publish(caller.chain_id, effect.sale.member_id, kind)

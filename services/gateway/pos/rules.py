@@ -25,35 +25,45 @@ TaxMode = Literal["BEFORE_TAX", "AFTER_TAX"]
 ExcludedIds = Annotated[list[Id], Field(max_length=EXCLUSIONS_IN_REQUEST_MAX)]
 
 
-class VisitDataIn(Part):
+class Exclusions(Part):
+    """What does not earn; spending alone may have it (SQ-57)."""
+
+    excluded_category_ids: ExcludedIds | None = None
+    excluded_item_variation_ids: ExcludedIds | None = None
+
+    @property
+    def excludes(self) -> bool:
+        """Whether anything is excluded."""
+        return bool(self.excluded_category_ids or self.excluded_item_variation_ids)
+
+
+class VisitDataIn(Exclusions):
     """How a visit earns: from which amount on, counted with or without tax (D13)."""
 
     minimum_amount_money: Money | None = None
     tax_mode: TaxMode | None = None
 
 
-class SpendDataIn(Part):
+class SpendDataIn(Exclusions):
     """How spending earns: for each whole `amount_money` of what is not excluded (SQ-53)."""
 
     amount_money: Money | None = None
     tax_mode: TaxMode | None = None
-    excluded_category_ids: ExcludedIds | None = None
-    excluded_item_variation_ids: ExcludedIds | None = None
 
 
-class ItemVariationDataIn(Part):
+class ItemVariationDataIn(Exclusions):
     """Which item variation earns."""
 
     item_variation_id: Id
 
 
-class CategoryDataIn(Part):
+class CategoryDataIn(Exclusions):
     """Which category's items earn."""
 
     category_id: Id
 
 
-class AccrualRuleIn(Part):
+class AccrualRuleIn(Exclusions):
     """What earns how much; where several match, the one that gives most."""
 
     accrual_type: Literal["VISIT", "SPEND", "ITEM_VARIATION", "CATEGORY"]
@@ -171,12 +181,16 @@ async def read(
 
 
 def _refuse_foreign_data(rule: AccrualRuleIn, field: str) -> None:
-    """Data of another type would be dropped without a word (SQ-57)."""
+    """Data of another type, or in another place, would be dropped without a word (SQ-57)."""
+    for name in ("", *_DATA.values()):
+        part = getattr(rule, name) if name else rule
+        if name != "spend_data" and part is not None and part.excludes:
+            where = f"{field}.{name}" if name else field
+            raise ApiError.of("EXCLUSION_NOT_ALLOWED", field=where)
     for accrual_type, name in _DATA.items():
         if accrual_type == rule.accrual_type or getattr(rule, name) is None:
             continue
-        spend = rule.spend_data if name == "spend_data" else None
-        excludes = spend and (spend.excluded_category_ids or spend.excluded_item_variation_ids)
+        excludes = rule.spend_data is not None and rule.spend_data.excludes
         code = "EXCLUSION_NOT_ALLOWED" if excludes else "RULE_FIELD_FOREIGN"
         raise ApiError.of(code, field=f"{field}.{name}")
 
