@@ -205,9 +205,10 @@ SALE_REFUSALS: Final[Mapping[str, Words]] = {
         fr="Les points de cette commande ne sont pas encore comptés : il n’y a rien à reprendre. "
         "Comptez-les d’abord, ou laissez la commande telle quelle.",
     ),
+    # Asked again it stays another's; Square's SDK sends a 409 twice more.
     "SALE_OF_ANOTHER": Words(
-        status=409,
-        public="CONFLICT",
+        status=400,
+        public="INVALID_VALUE",
         en="This order is another customer’s.",
         fr="Cette commande est celle d’un autre client.",
     ),
