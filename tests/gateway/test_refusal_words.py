@@ -34,12 +34,13 @@ OUR_CODES = {
 
 def refusal_classes() -> Iterator[tuple[str, type[Exception]]]:
     """Every refusal of every service, by service."""
-    for path in sorted(SERVICES.glob("*/domain/errors.py")):
+    for path in sorted(SERVICES.glob("*/domain/*errors.py")):
         service = path.parent.parent.name
-        module = importlib.import_module(f"services.{service}.domain.errors")
+        module = importlib.import_module(f"services.{service}.domain.{path.stem}")
         for found in vars(module).values():
             is_refusal = isinstance(found, type) and issubclass(found, module.Refusal)
-            if is_refusal and isinstance(getattr(found, "code", None), str):
+            is_its_own = is_refusal and found.__module__ == module.__name__
+            if is_its_own and isinstance(getattr(found, "code", None), str):
                 yield service, found
 
 
@@ -51,6 +52,12 @@ def test_the_walk_finds_the_services() -> None:
         "points",
         "rewards",
     }
+
+
+def test_the_walk_finds_every_file_of_refusals() -> None:
+    found = {refusal.__name__ for service, refusal in refusal_classes() if service == "points"}
+
+    assert {"AccountUnknown", "SaleOfAnother"} <= found
 
 
 @pytest.mark.parametrize(

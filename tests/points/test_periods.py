@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.points.domain.errors import PeriodInvalid
 from services.points.domain.periods import DAYS, period_from
+from services.points.domain.sale_errors import PeriodInvalid
 from tests.points.tally import TORONTO
 
 

@@ -14,19 +14,7 @@ from hypothesis import strategies as st
 
 from services.points.domain import promotions
 from services.points.domain.accrual import AccrualRule
-from services.points.domain.errors import (
-    IncentiveInvalid,
-    MultiplierInvalid,
-    NumberOutOfRange,
-    PeriodInvalid,
-    PointsInvalid,
-    PromotionLimit,
-    PromotionOver,
-    QualifyingInvalid,
-    Refusal,
-    TextInvalid,
-    TriggerLimitInvalid,
-)
+from services.points.domain.errors import NumberOutOfRange, PointsInvalid, Refusal, TextInvalid
 from services.points.domain.ids import PromotionId
 from services.points.domain.promotions import (
     Addition,
@@ -37,6 +25,15 @@ from services.points.domain.promotions import (
     PromotionTerms,
     TriggerInterval,
     TriggerLimit,
+)
+from services.points.domain.sale_errors import (
+    IncentiveInvalid,
+    MultiplierInvalid,
+    PeriodInvalid,
+    PromotionLimit,
+    PromotionOver,
+    QualifyingInvalid,
+    TriggerLimitInvalid,
 )
 from services.points.domain.sales import SaleLine
 from tests.points.tally import (

@@ -11,15 +11,15 @@ import pytest
 
 from services.points.domain import refunds
 from services.points.domain.accrual import AccrualRule
-from services.points.domain.errors import (
+from services.points.domain.errors import NumberOutOfRange
+from services.points.domain.ids import ChangeId, LineUid, RewardId
+from services.points.domain.refunds import Change, Exchange, ReturnedLine
+from services.points.domain.sale_errors import (
     LineRepeated,
     LineUnknown,
-    NumberOutOfRange,
     QuantityExceedsLine,
     RefundExceedsSale,
 )
-from services.points.domain.ids import ChangeId, LineUid, RewardId
-from services.points.domain.refunds import Change, Exchange, ReturnedLine
 from services.points.domain.sales import SaleLine
 from services.points.domain.terms import (
     NO_POINTS,

@@ -10,13 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.points.domain import sales
-from services.points.domain.errors import (
-    AmountAmbiguous,
-    LineRepeated,
-    LineUnknown,
-    NumberOutOfRange,
-)
+from services.points.domain.errors import NumberOutOfRange
 from services.points.domain.ids import LineUid
+from services.points.domain.sale_errors import AmountAmbiguous, LineRepeated, LineUnknown
 from services.points.domain.sales import Discount, SaleLine, Tax
 from tests.points.tally import SPEND_1, line, sold
 

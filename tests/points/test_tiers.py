@@ -12,14 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.points.domain import refunds, tiers
-from services.points.domain.errors import (
-    MultiplierInvalid,
-    NumberOutOfRange,
-    TextInvalid,
-    TierLimit,
-    TierThresholdsInvalid,
-)
+from services.points.domain.errors import NumberOutOfRange, TextInvalid
 from services.points.domain.ids import TierId
+from services.points.domain.sale_errors import MultiplierInvalid, TierLimit, TierThresholdsInvalid
 from services.points.domain.tiers import BasePoints, Ladder, Progress, Standing, Tier
 from tests.points.tally import NOON, SPEND_1, TORONTO, Tally, full, line, sold
 

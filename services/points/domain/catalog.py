@@ -12,18 +12,16 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from services.points.domain.errors import (
+from services.points.domain.errors import IdInvalid, NumberOutOfRange, TextInvalid
+from services.points.domain.ids import CatalogId, ChainId
+from services.points.domain.sale_errors import (
     CatalogFieldForeign,
     CatalogObjectRepeated,
     CatalogObjectUnknown,
     CatalogTypeInvalid,
     CatalogVersionStale,
     CategoryTreeInvalid,
-    IdInvalid,
-    NumberOutOfRange,
-    TextInvalid,
 )
-from services.points.domain.ids import CatalogId, ChainId
 from services.points.domain.sales import AMOUNT_MINOR_MAX
 from services.points.domain.texts import tidy_text
 

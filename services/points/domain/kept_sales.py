@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from services.points.domain import sales
-from services.points.domain.errors import NumberOutOfRange, SaleCounted, SaleOfAnother
+from services.points.domain.errors import NumberOutOfRange
 from services.points.domain.ids import (
     AccountId,
     CatalogId,
@@ -23,6 +23,7 @@ from services.points.domain.ids import (
     RewardId,
 )
 from services.points.domain.refunds import Change
+from services.points.domain.sale_errors import SaleCounted, SaleOfAnother
 from services.points.domain.sales import Discount, Sale, Tax
 from services.points.domain.terms import SettledSale
 

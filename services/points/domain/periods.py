@@ -16,7 +16,7 @@ from itertools import islice
 from typing import NoReturn
 from zoneinfo import ZoneInfo
 
-from services.points.domain.errors import PeriodInvalid
+from services.points.domain.sale_errors import PeriodInvalid
 
 TEXT_LENGTH_MAX = 1000
 INTERVAL_MAX = 1000

@@ -15,19 +15,17 @@ from zoneinfo import ZoneInfo
 
 from services.points.domain import accrual
 from services.points.domain.accrual import AccrualRule, Portion, SpendRule, VisitRule
-from services.points.domain.errors import (
+from services.points.domain.errors import NumberOutOfRange, PointsInvalid, TextInvalid
+from services.points.domain.ids import CatalogId, ChainId, ProgramId, PromotionId
+from services.points.domain.periods import Period, period_from
+from services.points.domain.sale_errors import (
     IncentiveInvalid,
     MultiplierInvalid,
-    NumberOutOfRange,
-    PointsInvalid,
     PromotionLimit,
     PromotionOver,
     QualifyingInvalid,
-    TextInvalid,
     TriggerLimitInvalid,
 )
-from services.points.domain.ids import CatalogId, ChainId, ProgramId, PromotionId
-from services.points.domain.periods import Period, period_from
 from services.points.domain.sales import AMOUNT_MINOR_MAX
 from services.points.domain.texts import tidy_text
 

@@ -17,16 +17,16 @@ from typing import TypeAlias
 
 from services.points.domain import accrual, ledger, terms
 from services.points.domain.accrual import AccrualRule, Portion, VisitRule
-from services.points.domain.errors import (
-    LineRepeated,
-    LineUnknown,
-    NumberOutOfRange,
-    QuantityExceedsLine,
-    RefundExceedsSale,
-)
+from services.points.domain.errors import NumberOutOfRange
 from services.points.domain.ids import ChangeId, LineUid, PostingId, RewardId
 from services.points.domain.ledger import Account, Fact, Movement
 from services.points.domain.lots import Lot
+from services.points.domain.sale_errors import (
+    LineRepeated,
+    LineUnknown,
+    QuantityExceedsLine,
+    RefundExceedsSale,
+)
 from services.points.domain.sales import LINES_MAX, QUANTITY_MAX, SaleLine, exact
 from services.points.domain.terms import (
     NO_POINTS,

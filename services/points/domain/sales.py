@@ -11,12 +11,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
-from services.points.domain.errors import (
-    AmountAmbiguous,
-    LineRepeated,
-    LineUnknown,
-    NumberOutOfRange,
-)
+from services.points.domain.errors import NumberOutOfRange
 from services.points.domain.ids import (
     AccountId,
     CatalogId,
@@ -26,6 +21,7 @@ from services.points.domain.ids import (
     SaleId,
     SalonId,
 )
+from services.points.domain.sale_errors import AmountAmbiguous, LineRepeated, LineUnknown
 
 # As many as Square takes for one order.
 LINES_MAX = 500

@@ -13,15 +13,14 @@ from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.points.domain.errors import (
+from services.points.domain.errors import NumberOutOfRange, TextInvalid
+from services.points.domain.ids import TierId
+from services.points.domain.sale_errors import (
     MultiplierInvalid,
-    NumberOutOfRange,
-    TextInvalid,
     TierLimit,
     TierThresholdsInvalid,
     TierUnknown,
 )
-from services.points.domain.ids import TierId
 from services.points.domain.texts import tidy_text
 
 # The lowest included (T10).

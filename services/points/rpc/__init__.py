@@ -8,7 +8,7 @@ import grpc
 from loyalty.points.v1 import points_pb2_grpc
 
 from services.chassis.grpc_server import RefusalTable
-from services.points.domain import errors
+from services.points.domain import errors, sale_errors
 from services.points.rpc.servicer import PointsServicer
 from services.points.usecases.deps import Deps
 from services.points.usecases.earn_queue import EarnQueue
@@ -21,8 +21,8 @@ STATUS: RefusalTable = {
     errors.AccountUnknown: grpc.StatusCode.NOT_FOUND,
     errors.SalonUnknown: grpc.StatusCode.NOT_FOUND,
     errors.DebitUnknown: grpc.StatusCode.NOT_FOUND,
-    errors.SaleUnknown: grpc.StatusCode.NOT_FOUND,
-    errors.PromotionUnknown: grpc.StatusCode.NOT_FOUND,
+    sale_errors.SaleUnknown: grpc.StatusCode.NOT_FOUND,
+    sale_errors.PromotionUnknown: grpc.StatusCode.NOT_FOUND,
     errors.ProgramInactive: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ProgramLimit: grpc.StatusCode.FAILED_PRECONDITION,
     errors.SalonInactive: grpc.StatusCode.FAILED_PRECONDITION,
@@ -30,18 +30,18 @@ STATUS: RefusalTable = {
     errors.InsufficientPoints: grpc.StatusCode.FAILED_PRECONDITION,
     errors.BalanceBelowZero: grpc.StatusCode.FAILED_PRECONDITION,
     errors.BalanceTooLarge: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.PromotionLimit: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.PromotionOver: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.CatalogObjectUnknown: grpc.StatusCode.NOT_FOUND,
-    errors.CatalogVersionStale: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.SaleCounted: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.SaleOpen: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.SaleOfAnother: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.SaleElsewhere: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.RewardOnAnotherSale: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.RewardUndone: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.ChangeReused: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.TierLimit: grpc.StatusCode.FAILED_PRECONDITION,
+    sale_errors.PromotionLimit: grpc.StatusCode.FAILED_PRECONDITION,
+    sale_errors.PromotionOver: grpc.StatusCode.FAILED_PRECONDITION,
+    sale_errors.CatalogObjectUnknown: grpc.StatusCode.NOT_FOUND,
+    sale_errors.CatalogVersionStale: grpc.StatusCode.FAILED_PRECONDITION,
+    sale_errors.SaleCounted: grpc.StatusCode.FAILED_PRECONDITION,
+    sale_errors.SaleOpen: grpc.StatusCode.FAILED_PRECONDITION,
+    sale_errors.SaleOfAnother: grpc.StatusCode.FAILED_PRECONDITION,
+    sale_errors.SaleElsewhere: grpc.StatusCode.FAILED_PRECONDITION,
+    sale_errors.RewardOnAnotherSale: grpc.StatusCode.FAILED_PRECONDITION,
+    sale_errors.RewardUndone: grpc.StatusCode.FAILED_PRECONDITION,
+    sale_errors.ChangeReused: grpc.StatusCode.FAILED_PRECONDITION,
+    sale_errors.TierLimit: grpc.StatusCode.FAILED_PRECONDITION,
     errors.CodesLocked: grpc.StatusCode.FAILED_PRECONDITION,
     errors.CodesUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -6,7 +6,7 @@ from loyalty.points.v1 import points_pb2 as pb
 from loyalty.types.v1 import types_pb2
 
 from services.points.domain.catalog import CatalogDraft, CatalogObject, CatalogType, Price
-from services.points.domain.errors import CatalogTypeInvalid
+from services.points.domain.sale_errors import CatalogTypeInvalid
 from services.points.rpc import reading, writing
 from services.points.rpc.door import Context, Door
 from services.points.usecases import catalog

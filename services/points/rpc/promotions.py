@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loyalty.points.v1 import points_pb2 as pb
 
-from services.points.domain.errors import NumberOutOfRange, TriggerLimitInvalid
+from services.points.domain.errors import NumberOutOfRange
 from services.points.domain.ids import PromotionId
 from services.points.domain.promotions import (
     TRIGGER_TIMES_MAX,
@@ -14,6 +14,7 @@ from services.points.domain.promotions import (
     PromotionStatus,
     TriggerInterval,
 )
+from services.points.domain.sale_errors import TriggerLimitInvalid
 from services.points.rpc import reading, rules, writing
 from services.points.rpc.door import Context, Door
 from services.points.usecases import promotions

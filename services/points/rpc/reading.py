@@ -23,7 +23,6 @@ from services.points.domain.errors import (
     IdInvalid,
     NumberOutOfRange,
     ProgramUnknown,
-    PromotionUnknown,
     SalonUnknown,
 )
 from services.points.domain.ids import (
@@ -38,6 +37,7 @@ from services.points.domain.ids import (
     SalonId,
 )
 from services.points.domain.ledger import Actor, ActorKind, AdjustmentReason, PostingKind
+from services.points.domain.sale_errors import PromotionUnknown
 
 Id = TypeVar("Id", bound=UUID)
 

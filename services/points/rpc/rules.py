@@ -20,10 +20,11 @@ from services.points.domain.accrual import (
     VisitRule,
     rule_type,
 )
-from services.points.domain.errors import NumberOutOfRange, TierUnknown
+from services.points.domain.errors import NumberOutOfRange
 from services.points.domain.ids import CatalogId, TierId
 from services.points.domain.program_rules import RulesDraft
 from services.points.domain.programs import RefundChange, RefundSettings
+from services.points.domain.sale_errors import TierUnknown
 from services.points.domain.terms import DebtRule, RewardOnRefund, VisitRefundBasis
 from services.points.domain.tiers import Tier, TierDraft
 from services.points.rpc import reading

@@ -9,17 +9,11 @@ from decimal import Decimal
 
 from loyalty.points.v1 import points_pb2 as pb
 
-from services.points.domain.errors import (
-    AmountAmbiguous,
-    IdInvalid,
-    NumberOutOfRange,
-    RefundKindRequired,
-    SaleUnknown,
-    SalonUnknown,
-)
+from services.points.domain.errors import IdInvalid, NumberOutOfRange, SalonUnknown
 from services.points.domain.ids import ChangeId, LineUid, SaleId, SalonId
 from services.points.domain.kept_sales import LineDraft, NamedDiscount, NamedTax
 from services.points.domain.refunds import AmountRefund, FullRefund, ItemRefund, ReturnedLine
+from services.points.domain.sale_errors import AmountAmbiguous, RefundKindRequired, SaleUnknown
 from services.points.domain.sales import PERCENTAGE_MAX, QUANTITY_MAX, Discount, Tax
 from services.points.domain.texts import tidy_text
 from services.points.rpc import reading

@@ -8,16 +8,12 @@ from decimal import Decimal
 
 from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection
 from services.points.domain import accrual, kept_sales, sales, terms
-from services.points.domain.errors import (
-    AccountUnknown,
-    NumberOutOfRange,
-    SaleOrAmountRequired,
-    SaleUnknown,
-)
+from services.points.domain.errors import AccountUnknown, NumberOutOfRange
 from services.points.domain.ids import AccountId, ChainId, LineUid, ProgramId, SaleId, SalonId
 from services.points.domain.kept_sales import KeptSale
 from services.points.domain.ledger import Account
 from services.points.domain.programs import named, require_serving
+from services.points.domain.sale_errors import SaleOrAmountRequired, SaleUnknown
 from services.points.domain.sales import AMOUNT_MINOR_MAX, SaleLine
 from services.points.domain.terms import SaleWorth
 from services.points.storage import programs as program_rows

@@ -11,17 +11,17 @@ from services.chassis.errors import InvariantViolated
 from services.chassis.postgres import Connection, in_transaction
 from services.points import events, metrics
 from services.points.domain import expiry, kept_sales, ledger, terms
-from services.points.domain.errors import (
-    AccountUnknown,
+from services.points.domain.errors import AccountUnknown
+from services.points.domain.ids import AccountId, ChainId, LotId, PostingId, SaleId, SalonId
+from services.points.domain.kept_sales import KeptSale, SaleState
+from services.points.domain.ledger import Account, Actor, EarnSource, Entry, Fact, Movement
+from services.points.domain.programs import Program, named, require_serving
+from services.points.domain.sale_errors import (
     SaleCounted,
     SaleElsewhere,
     SaleOfAnother,
     SaleUnknown,
 )
-from services.points.domain.ids import AccountId, ChainId, LotId, PostingId, SaleId, SalonId
-from services.points.domain.kept_sales import KeptSale, SaleState
-from services.points.domain.ledger import Account, Actor, EarnSource, Entry, Fact, Movement
-from services.points.domain.programs import Program, named, require_serving
 from services.points.domain.terms import SettledSale
 from services.points.storage import accounts as account_rows
 from services.points.storage import ledger as ledger_rows

@@ -16,11 +16,7 @@ from services.chassis.postgres import Connection
 from services.points import events
 from services.points.domain import earning, expiry, grants, ledger, programs
 from services.points.domain.earning import Earn, Scan, TypedCode, Worth
-from services.points.domain.errors import (
-    AccountUnknown,
-    EarnTokenInvalid,
-    Refusal,
-)
+from services.points.domain.errors import AccountUnknown, EarnTokenInvalid, Refusal
 from services.points.domain.grants import AuditLine, Grant, MultiPointWay
 from services.points.domain.ids import (
     ChainId,

@@ -11,14 +11,10 @@ from services.chassis import idempotency
 from services.chassis.errors import InvariantViolated
 from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection, in_transaction
 from services.points.domain import programs, promotions
-from services.points.domain.errors import (
-    NumberOutOfRange,
-    ProgramUnknown,
-    PromotionOver,
-    PromotionUnknown,
-)
+from services.points.domain.errors import NumberOutOfRange, ProgramUnknown
 from services.points.domain.ids import ChainId, ProgramId, PromotionId
 from services.points.domain.promotions import Promotion, PromotionDraft, PromotionStatus
+from services.points.domain.sale_errors import PromotionOver, PromotionUnknown
 from services.points.storage import chains as chain_rows
 from services.points.storage import programs as program_rows
 from services.points.storage import promotions as promotion_rows

@@ -13,7 +13,6 @@ from services.chassis.outbox import OutboxEvent
 from services.chassis.postgres import Connection
 from services.points import events
 from services.points.domain import earning, expiry, kept_sales, ledger, refunds, terms
-from services.points.domain.errors import ChangeReused, CurrencyForeign, SaleOpen, SaleUnknown
 from services.points.domain.ids import ChainId, ChangeId, LotId, PostingId, SaleId
 from services.points.domain.kept_sales import KeptChange, KeptSale, LineDraft, SaleState
 from services.points.domain.ledger import Account, Actor, EarnSource, Entry, Fact, Movement
@@ -28,6 +27,7 @@ from services.points.domain.refunds import (
     ReturnedLine,
     Withdrawal,
 )
+from services.points.domain.sale_errors import ChangeReused, CurrencyForeign, SaleOpen, SaleUnknown
 from services.points.domain.sales import SaleLine
 from services.points.domain.terms import SettledSale
 from services.points.storage import accounts as account_rows

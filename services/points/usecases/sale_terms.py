@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from services.chassis.postgres import Connection
 from services.points.domain import promotions
-from services.points.domain.errors import CurrencyForeign
 from services.points.domain.ids import ChainId, RewardId
 from services.points.domain.ledger import Account
 from services.points.domain.programs import Program
+from services.points.domain.sale_errors import CurrencyForeign
 from services.points.domain.terms import SaleReward, SaleTerms
 from services.points.storage import chains as chain_rows
 from services.points.storage import promotions as promotion_rows

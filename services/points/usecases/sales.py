@@ -9,17 +9,7 @@ from datetime import datetime
 from services.chassis import idempotency
 from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection, in_transaction
 from services.points.domain import earning, kept_sales, refunds, sales
-from services.points.domain.errors import (
-    CatalogObjectUnknown,
-    CurrencyForeign,
-    LinePriceRequired,
-    NumberOutOfRange,
-    RewardOnAnotherSale,
-    RewardUndone,
-    SaleUnknown,
-    SalonInactive,
-    SalonUnknown,
-)
+from services.points.domain.errors import NumberOutOfRange, SalonInactive, SalonUnknown
 from services.points.domain.ids import ChainId, LineUid, MemberId, RewardId, SaleId, SalonId
 from services.points.domain.kept_sales import (
     KeptChange,
@@ -28,6 +18,14 @@ from services.points.domain.kept_sales import (
     NamedDiscount,
     NamedTax,
     SaleState,
+)
+from services.points.domain.sale_errors import (
+    CatalogObjectUnknown,
+    CurrencyForeign,
+    LinePriceRequired,
+    RewardOnAnotherSale,
+    RewardUndone,
+    SaleUnknown,
 )
 from services.points.domain.sales import LINES_MAX, Discount, Sale, SaleLine
 from services.points.domain.terms import NO_POINTS, SalePoints
