@@ -86,7 +86,8 @@ async def test_every_page_of_a_member_is_clean(phone: Phone, salon: Salon) -> No
     await expect(page.get_by_text("+1 point sur votre carte!")).to_be_visible()
     await page.wait_for_timeout(1000)  # The stamp lands; axe must not measure it in flight.
     await _is_good(page)
-    for path in ("/card", "/scan", "/multi", "/manual", "/offers", "/account", "/history", "/install"):
+    pages = "/card", "/scan", "/multi", "/manual", "/offers", "/account", "/history", "/install"
+    for path in pages:
         await _is_good(await phone.open(path))
     await phone.open("/card")
     await _press(page, "Prendre")
