@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -187,14 +188,19 @@ async def test_a_sweep_that_is_killed_within_a_chunk_leaves_nothing_of_it(house:
 
 
 async def test_walks_through_time_know_what_falls_due(house: House) -> None:
-    """D8, T6: a chain's next moment, of both kinds, and the work of it."""
+    """D8, D9, T6: a chain's next moment, of every kind, and the work of it."""
     source = jobs.due_source(house.deps)
     chain_id = UUID(house.chain_id)
     assert await source.next_due(chain_id) is None
     await members_with_points(house, 2)
     house.clock.set(local("2026-10-02T12:00"))
-    assert await source.next_due(chain_id) == FEBRUARY
+    warning = await source.next_due(chain_id)
+    assert warning == local("2027-01-15T00:00", ZoneInfo("UTC"))
     assert await source.run_due(chain_id) == 0
+    house.clock.set(warning)
+    assert await source.run_due(chain_id) == 2
+    house.clock.set(local("2027-01-18T00:00"))
+    assert await source.next_due(chain_id) == FEBRUARY
     house.clock.set(FEBRUARY)
     assert await source.run_due(chain_id) == 2
     assert await source.next_due(chain_id) is None
