@@ -668,6 +668,12 @@ _MESSAGING: Final[Mapping[str, Words]] = {
         en="A scheduled message is of the type BIRTHDAY.",
         fr="Un message planifié est du type BIRTHDAY.",
     ),
+    "AUDIENCE_INVALID": Words(
+        status=400,
+        public="ARRAY_LENGTH_TOO_LONG",
+        en="At most {limit_max} can be named one by one. Use the filters instead.",
+        fr="On peut en nommer au plus {limit_max} un à un. Utilisez plutôt les filtres.",
+    ),
     "KEYWORD_INVALID": Words(
         status=400,
         public="INVALID_VALUE",

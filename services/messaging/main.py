@@ -35,6 +35,11 @@ async def build(app: App[Settings]) -> None:
         topics=[consumers.OFFERS],
         handlers=consumers.offer_handlers(),
     )
+    app.consume(
+        group=consumers.REWARDS_GROUP,
+        topics=[consumers.REWARDS],
+        handlers=consumers.coupon_handlers(),
+    )
     app.background("sender", lambda: jobs.send_deliveries(deps, woken))
     app.background("listener", lambda: jobs.listen(deps, woken))
     app.background("timely", lambda: jobs.keep_time(deps))

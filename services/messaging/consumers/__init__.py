@@ -12,6 +12,7 @@ from services.messaging.consumers.enrollment import (
 )
 from services.messaging.consumers.offers import OFFERS, OFFERS_GROUP, offer_handlers
 from services.messaging.consumers.points import POINTS, STANDINGS_GROUP, standing_handlers
+from services.messaging.consumers.rewards import REWARDS, REWARDS_GROUP, coupon_handlers
 
 __all__ = [
     "CHAINS_GROUP",
@@ -21,9 +22,12 @@ __all__ = [
     "OFFERS",
     "OFFERS_GROUP",
     "POINTS",
+    "REWARDS",
+    "REWARDS_GROUP",
     "STANDINGS_GROUP",
     "chain_handlers",
     "contact_handlers",
+    "coupon_handlers",
     "offer_handlers",
     "standing_handlers",
 ]

@@ -214,3 +214,9 @@ class ScheduledTypeInvalid(Refusal):
 
     code = "scheduled_type_invalid"
     field = "type"
+
+
+class AudienceInvalid(Refusal):
+    """More members or choices named by hand than one send takes."""
+
+    code = "audience_invalid"

@@ -5,10 +5,18 @@ from __future__ import annotations
 from loyalty.messaging.v1 import messaging_pb2 as pb
 
 from services.messaging import phones
+from services.messaging.domain.delivery import DeliveryState
 from services.messaging.domain.mailbox import SandboxMessage
 from services.messaging.rpc import reading, writing
 from services.messaging.rpc.door import Door
 from services.messaging.usecases import journal, status
+
+# What is still under way shows as queued.
+_STATES = {
+    pb.DeliveryStatus.Value(f"DELIVERY_STATUS_{state.value}"): (state,)
+    for state in DeliveryState
+    if state not in {DeliveryState.QUEUED, DeliveryState.SENDING}
+} | {pb.DELIVERY_STATUS_QUEUED: (DeliveryState.QUEUED, DeliveryState.SENDING)}
 
 
 class JournalServicer(Door):
@@ -40,6 +48,8 @@ class JournalServicer(Door):
             member_id=reading.member_id(request.member_id) if request.member_id else None,
             before_sequence=reading.sequence(request.cursor),
             limit=limit + 1,
+            send_id=reading.uuid(request.send_id, field="send_id") if request.send_id else None,
+            states=[state for one in request.statuses for state in _STATES.get(one, ())],
         )
         page = entries[:limit]
         return pb.ListDeliveriesResponse(

@@ -8,6 +8,7 @@ from services.messaging.rpc.journal import JournalServicer
 from services.messaging.rpc.numbers import NumbersServicer
 from services.messaging.rpc.preferences import PreferencesServicer
 from services.messaging.rpc.schedules import SchedulesServicer
+from services.messaging.rpc.sends import SendsServicer
 
 
 class MessagingServicer(
@@ -16,6 +17,7 @@ class MessagingServicer(
     JournalServicer,
     PreferencesServicer,
     SchedulesServicer,
+    SendsServicer,
     NumbersServicer,
 ):
     """`loyalty.messaging.v1.MessagingService`, put together from its parts."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import asyncpg
 
@@ -163,18 +164,31 @@ async def find_address(
 async def lock_due(
     conn: Connection, *, real_now: datetime, chain_id: ChainId | None
 ) -> Delivery | None:
-    """The delivery that has been due longest; locks it, passing over what others hold."""
+    """The delivery that has been due longest; locks it, passing over what others hold.
+
+    Those of a message to many come last: a one-time code does not wait behind an offer.
+    """
+    for alone in ("AND send_id IS NULL", ""):
+        delivery = await _lock_due(conn, alone, real_now=real_now, chain_id=chain_id)
+        if delivery is not None:
+            return delivery
+    return None
+
+
+async def _lock_due(
+    conn: Connection, alone: str, *, real_now: datetime, chain_id: ChainId | None
+) -> Delivery | None:
     row = await conn.fetchrow(
-        """
+        f"""
         SELECT chain_id, id, kind, member_id, channel, address, language, params, sealed_code,
                state, attempts, lookups, sender, expires_at, occurred_at, recorded_at,
                first_attempt_at, waits_until
         FROM delivery
         WHERE state IN ('QUEUED', 'SENDING') AND next_attempt_at <= $1
-          AND ($2::uuid IS NULL OR chain_id = $2)
+          AND ($2::uuid IS NULL OR chain_id = $2) {alone}
         ORDER BY next_attempt_at, sequence LIMIT 1
         FOR UPDATE SKIP LOCKED
-        """,
+        """,  # noqa: S608
         real_now,
         chain_id,
     )
@@ -354,8 +368,10 @@ async def list_entries(
     member_id: MemberId | None,
     before_sequence: int | None,
     limit: int,
+    send_id: UUID | None = None,
+    states: Sequence[DeliveryState] = (),
 ) -> list[DeliveryEntry]:
-    """The chain's journal, newest first."""
+    """The chain's journal, newest first; of one send, or in some states, where that is asked."""
     rows = await conn.fetch(
         """
         SELECT sequence, chain_id, id, kind, member_id, channel, state, reason, attempts,
@@ -363,12 +379,16 @@ async def list_entries(
         FROM delivery
         WHERE chain_id = $1 AND ($2::uuid IS NULL OR member_id = $2)
           AND ($3::bigint IS NULL OR sequence < $3)
+          AND ($5::uuid IS NULL OR send_id = $5)
+          AND ($6::text[] IS NULL OR state = ANY($6))
         ORDER BY sequence DESC LIMIT $4
         """,
         chain_id,
         member_id,
         before_sequence,
         limit,
+        send_id,
+        [one.value for one in states] or None,
     )
     return [_entry(row) for row in rows]
 

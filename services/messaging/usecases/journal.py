@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging.domain.chain import ChainId, MemberId
 from services.messaging.domain.consent import Channel
-from services.messaging.domain.delivery import DeliveryEntry
+from services.messaging.domain.delivery import DeliveryEntry, DeliveryState
 from services.messaging.domain.errors import NotFound
 from services.messaging.domain.mailbox import SandboxMessage
 from services.messaging.storage import contacts, deliveries, mailbox
@@ -26,12 +28,20 @@ async def list_deliveries(
     member_id: MemberId | None,
     before_sequence: int | None,
     limit: int,
+    send_id: UUID | None = None,
+    states: Sequence[DeliveryState] = (),
 ) -> list[DeliveryEntry]:
     """The chain's deliveries, newest first: neither addresses nor words."""
 
     async def work(conn: Connection) -> list[DeliveryEntry]:
         return await deliveries.list_entries(
-            conn, chain_id, member_id=member_id, before_sequence=before_sequence, limit=limit
+            conn,
+            chain_id,
+            member_id=member_id,
+            before_sequence=before_sequence,
+            limit=limit,
+            send_id=send_id,
+            states=states,
         )
 
     return await in_transaction(deps.pool, work)

@@ -14,7 +14,8 @@ from services.messaging.domain.delivery import Delivery
 from services.messaging.domain.offer import OfferCopy, OfferId
 from services.messaging.domain.provider import Rejected
 from services.messaging.domain.schedule import ScheduledId, ScheduledWords, has_schedules
-from services.messaging.storage import offers, schedules
+from services.messaging.domain.send import SendId
+from services.messaging.storage import offers, schedules, sends
 from services.messaging.templates import Words
 from services.messaging.usecases import holding
 from services.messaging.usecases.deps import Deps
@@ -39,7 +40,11 @@ async def of_delivery(
     deps: Deps, conn: Connection, delivery: Delivery, chain: Chain | None
 ) -> Occasion | Rejected:
     """What a delivery has to say; Rejected where its cause was taken back or held meanwhile."""
-    if chain is None or not (scheduled_id := delivery.params.get("scheduled_id")):
+    if chain is None:
+        return NOTHING
+    if send_id := delivery.params.get("send_id"):
+        return await _of_send(deps, conn, delivery, chain, SendId(UUID(send_id)))
+    if not (scheduled_id := delivery.params.get("scheduled_id")):
         return NOTHING
     message = await schedules.find(conn, chain.chain_id, ScheduledId(UUID(scheduled_id)))
     if message is None or not message.enabled:
@@ -48,6 +53,30 @@ async def of_delivery(
         return Rejected(reason="plan_required")
     offer = await _running_offer(deps, conn, chain, message.offer_id)
     return occasion(deps, delivery.channel, chain, message.words, offer)
+
+
+async def _of_send(
+    deps: Deps, conn: Connection, delivery: Delivery, chain: Chain, send_id: SendId
+) -> Occasion | Rejected:
+    found = await sends.words_of(conn, chain.chain_id, send_id)
+    if found is None:
+        return Rejected(reason="message_withdrawn")
+    offer_id, words = found
+    if offer_id is None:
+        return occasion(deps, delivery.channel, chain, _on_every_channel(words), None)
+    offer = await offers.find(conn, chain.chain_id, offer_id)
+    if offer is None:
+        return Rejected(reason="offer_gone")
+    return occasion(deps, delivery.channel, chain, words, offer)
+
+
+def _on_every_channel(words: ScheduledWords) -> ScheduledWords:
+    """An announcement that was written for one channel says the same on the other."""
+    return ScheduledWords(
+        sms_body=words.sms_body or words.email_body,
+        email_subject=words.email_subject or "{{ chain }}",
+        email_body=words.email_body or words.sms_body,
+    )
 
 
 async def _running_offer(

@@ -10,13 +10,18 @@ from services.messaging.domain.chain import Chain, ChainId
 from services.messaging.domain.delivery import NEWS_AGE_MAX
 from services.messaging.domain.schedule import ScheduledMessage, has_schedules
 from services.messaging.storage import contacts, schedules
-from services.messaging.usecases import holding
+from services.messaging.storage import sends as send_rows
+from services.messaging.usecases import holding, sends
 from services.messaging.usecases.deps import Deps
 
 
 async def chains(deps: Deps) -> list[ChainId]:
     """The chains in which something may fall due."""
-    return await in_transaction(deps.pool, schedules.chains)
+
+    async def work(conn: Connection) -> list[ChainId]:
+        return sorted({*await schedules.chains(conn), *await send_rows.chains(conn)})
+
+    return await in_transaction(deps.pool, work)
 
 
 async def next_due(deps: Deps, chain_id: ChainId) -> datetime | None:
@@ -24,7 +29,13 @@ async def next_due(deps: Deps, chain_id: ChainId) -> datetime | None:
 
     async def work(conn: Connection) -> datetime | None:
         chain = await contacts.find_chain(conn, chain_id)
-        return None if chain is None else await _next_greeting(deps, conn, chain)
+        if chain is None:
+            return None
+        found = (
+            await _next_greeting(deps, conn, chain),
+            await send_rows.next_at(conn, chain_id),
+        )
+        return min((one for one in found if one is not None), default=None)
 
     return await in_transaction(deps.pool, work)
 
@@ -34,7 +45,9 @@ async def run_due(deps: Deps, chain_id: ChainId) -> int:
 
     async def work(conn: Connection) -> int:
         chain = await contacts.find_chain(conn, chain_id)
-        return 0 if chain is None else await _greet(deps, conn, chain)
+        if chain is None:
+            return 0
+        return await _greet(deps, conn, chain) + await sends.let_due_go(deps, conn, chain)
 
     return await in_transaction(deps.pool, work)
 

@@ -112,7 +112,8 @@ async def _own(conn: Connection, delivery: Delivery) -> dict[Language, Words]:
 
 async def _members(conn: Connection, delivery: Delivery) -> dict[str, str]:
     """What only this moment knows: her name."""
-    if delivery.member_id is None or delivery.kind not in templates.CUSTOM:
+    told = (*templates.CUSTOM, MessageKind.ANNOUNCEMENT)
+    if delivery.member_id is None or delivery.kind not in told:
         return {}
     contact = await contacts.find_contact(conn, delivery.chain_id, delivery.member_id)
     return {"name": contact.given_name if contact else ""}

@@ -1,0 +1,176 @@
+"""Audiences, and messages to many."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+from loyalty.messaging.v1 import messaging_pb2 as pb
+from loyalty.types.v1 import types_pb2
+
+from services.chassis.idempotency import fingerprint
+from services.messaging.domain import errors
+from services.messaging.domain.audience import Audience, AudienceFilter, AudienceMember
+from services.messaging.domain.chain import Language, MemberId
+from services.messaging.domain.consent import Channel
+from services.messaging.domain.schedule import ScheduledWords
+from services.messaging.domain.send import SendId
+from services.messaging.rpc import reading, writing
+from services.messaging.rpc.door import Door
+from services.messaging.usecases import audiences, sends
+
+SENDS_MAX = 100
+SENDS_GIVEN = 20
+_LANGUAGES = {types_pb2.LANGUAGE_FR: Language.FR, types_pb2.LANGUAGE_EN: Language.EN}
+_CHANNELS = {types_pb2.CHANNEL_SMS: Channel.SMS, types_pb2.CHANNEL_EMAIL: Channel.EMAIL}
+
+
+class SendsServicer(Door):
+    """Messages to many."""
+
+    async def ListAudience(
+        self, request: pb.ListAudienceRequest, context: object
+    ) -> pb.ListAudienceResponse:
+        """`audiences.list_audience`, page by page."""
+        limit = reading.limit(request.limit)
+        after = MemberId(reading.uuid(request.cursor, field="cursor")) if request.cursor else None
+        page = await audiences.list_audience(
+            self._deps,
+            reading.chain_id(request.chain_id),
+            _filter(request.filter),
+            after=after,
+            limit=limit + 1,
+        )
+        shown = page.members[:limit]
+        return pb.ListAudienceResponse(
+            members=[_member(one) for one in shown],
+            cursor=str(shown[-1].member_id) if len(page.members) > limit else "",
+            total=page.total,
+            reachable=page.reachable,
+        )
+
+    async def CreateSend(
+        self, request: pb.CreateSendRequest, context: object
+    ) -> pb.CreateSendResponse:
+        """`sends.create`."""
+        asked = pb.CreateSendRequest()
+        asked.CopyFrom(request)
+        asked.ClearField("idempotency_key")
+        asked.ClearField("actor")
+        shown = await sends.create(
+            self._deps,
+            sends.CreateSend(
+                idempotency_key=reading.idempotency_key(request.idempotency_key),
+                fingerprint=fingerprint(asked.SerializeToString(deterministic=True)),
+                chain_id=reading.chain_id(request.chain_id),
+                offer_id=reading.offer_id(request.offer_id) if request.offer_id else None,
+                words=ScheduledWords(
+                    sms_body=_text(request.sms_body),
+                    email_subject=_text(request.email_subject),
+                    email_body=_text(request.email_body),
+                ),
+                audience=Audience(
+                    filter=_filter(request.filter),
+                    excluded=tuple(reading.member_id(one) for one in request.excluded_member_ids),
+                    only=tuple(reading.member_id(one) for one in request.member_ids),
+                ),
+                send_at=request.send_at.ToDatetime(UTC) if request.HasField("send_at") else None,
+            ),
+        )
+        return pb.CreateSendResponse(send=_send(shown), warnings=shown.warnings)
+
+    async def GetSend(self, request: pb.GetSendRequest, context: object) -> pb.GetSendResponse:
+        """`sends.get`."""
+        shown = await sends.get(
+            self._deps, reading.chain_id(request.chain_id), _send_id(request.send_id)
+        )
+        return pb.GetSendResponse(send=_send(shown))
+
+    async def ListSends(
+        self, request: pb.ListSendsRequest, context: object
+    ) -> pb.ListSendsResponse:
+        """`sends.page`, page by page."""
+        limit = request.limit or SENDS_GIVEN
+        if not 1 <= limit <= SENDS_MAX:
+            raise errors.LimitInvalid(params={"limit_max": str(SENDS_MAX)})
+        found = await sends.page(
+            self._deps,
+            reading.chain_id(request.chain_id),
+            offer_id=reading.offer_id(request.offer_id) if request.offer_id else None,
+            before_sequence=reading.sequence(request.cursor),
+            limit=limit + 1,
+        )
+        page = found[:limit]
+        return pb.ListSendsResponse(
+            sends=[_send(one) for one in page],
+            cursor=writing.cursor(page[-1].send.sequence) if len(found) > limit else "",
+        )
+
+    async def StopSend(self, request: pb.StopSendRequest, context: object) -> pb.StopSendResponse:
+        """`sends.stop`."""
+        shown = await sends.stop(
+            self._deps, reading.chain_id(request.chain_id), _send_id(request.send_id)
+        )
+        return pb.StopSendResponse(send=_send(shown))
+
+
+def _text(text: str) -> str:
+    return text.replace("\0", "").strip()
+
+
+def _send_id(text: str) -> SendId:
+    return SendId(reading.uuid(text, field="send_id"))
+
+
+def _filter(asked: pb.AudienceFilter) -> AudienceFilter:
+    return AudienceFilter(
+        visited_within_days=asked.visited_within_days,
+        not_visited_for_days=asked.not_visited_for_days,
+        balance_min=asked.balance_min if asked.HasField("balance_min") else None,
+        balance_max=asked.balance_max if asked.HasField("balance_max") else None,
+        tier_ids=tuple(reading.uuid(one, field="tier_ids") for one in asked.tier_ids),
+        birthday_months=tuple(asked.birthday_months),
+        salon_ids=tuple(reading.uuid(one, field="salon_ids") for one in asked.salon_ids),
+        languages=tuple(_LANGUAGES[one] for one in asked.languages if one in _LANGUAGES),
+        channels=tuple(_CHANNELS[one] for one in asked.channels if one in _CHANNELS),
+    )
+
+
+def _member(member: AudienceMember) -> pb.AudienceMember:
+    shown = pb.AudienceMember(
+        member_id=str(member.member_id),
+        barrier=member.barrier,
+        balance=member.balance,
+        tier_name=member.tier_name,
+        language=types_pb2.Language.Value(f"LANGUAGE_{member.language.value}"),
+    )
+    if member.channel is not None:
+        shown.channel = writing.to_channel(member.channel)
+    if member.last_visit_at is not None:
+        shown.last_visit_at.FromDatetime(member.last_visit_at)
+    return shown
+
+
+def _send(shown: sends.Shown) -> pb.Send:
+    send, report = shown.send, shown.report
+    return pb.Send(
+        id=str(send.id),
+        chain_id=str(send.chain_id),
+        offer_id=str(send.offer_id) if send.offer_id else "",
+        status=pb.SendStatus.Value(f"SEND_STATUS_{send.state.value}"),
+        send_at=writing.timestamp(send.send_at),
+        created_at=writing.timestamp(send.created_at),
+        sms_body=send.words.sms_body,
+        email_subject=send.words.email_subject,
+        email_body=send.words.email_body,
+        report=pb.SendReport(
+            chosen=report.chosen,
+            queued=report.queued,
+            sent=report.sent,
+            delivered=report.delivered,
+            failed=report.failed,
+            blocked=report.blocked,
+            unknown=report.unknown,
+            taken=report.taken,
+            used=report.used,
+        ),
+    )

@@ -1,0 +1,149 @@
+"""Audiences in SQL: who is in one, by which channel, and whether a message would reach her."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from services.messaging.domain.audience import Audience, AudienceMember
+from services.messaging.domain.chain import PLATFORM, ChainId, Language, MemberId
+from services.messaging.domain.consent import Channel
+
+if TYPE_CHECKING:
+    from services.chassis.postgres import Connection
+
+# The members of an audience with their channel (LS-60). The parameters are those of `chosen`.
+CHOSEN = """
+SELECT contact.member_id, contact.language, way.channel,
+       CASE way.channel WHEN 'SMS' THEN contact.phone WHEN 'EMAIL' THEN contact.email END
+           AS address,
+       CASE way.channel WHEN 'SMS' THEN contact.phone_verified
+                        WHEN 'EMAIL' THEN contact.email_verified END AS verified,
+       coalesce(held.balance, 0) AS balance, coalesce(held.tier_name, '') AS tier_name,
+       member_standing.last_visit_at
+FROM contact
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN contact.registered_by = 'SMS' AND contact.phone <> '' THEN 'SMS'
+        WHEN contact.registered_by = 'EMAIL' AND contact.email <> '' THEN 'EMAIL'
+        WHEN contact.phone <> '' THEN 'SMS'
+        WHEN contact.email <> '' THEN 'EMAIL'
+    END AS channel
+) AS way
+LEFT JOIN member_standing USING (chain_id, member_id)
+LEFT JOIN (
+    SELECT member_id, sum(balance)::bigint AS balance,
+           coalesce(max(tier_name) FILTER (WHERE tier_name <> ''), '') AS tier_name,
+           array_agg(tier_id) FILTER (WHERE tier_id IS NOT NULL) AS tier_ids
+    FROM member_account WHERE chain_id = $1 GROUP BY member_id
+) AS held ON held.member_id = contact.member_id
+WHERE contact.chain_id = $1 AND contact.erased_at IS NULL
+  AND ($2::uuid[] IS NULL OR contact.member_id = ANY($2))
+  AND contact.member_id <> ALL($3::uuid[])
+  AND ($4::timestamptz IS NULL OR member_standing.last_visit_at >= $4)
+  AND ($5::timestamptz IS NULL OR member_standing.last_visit_at IS NULL
+       OR member_standing.last_visit_at < $5)
+  AND ($6::bigint IS NULL OR coalesce(held.balance, 0) >= $6)
+  AND ($7::bigint IS NULL OR coalesce(held.balance, 0) <= $7)
+  AND ($8::uuid[] IS NULL OR held.tier_ids && $8)
+  AND ($9::text[] IS NULL OR left(right(contact.birthday, 5), 2) = ANY($9))
+  AND ($10::uuid[] IS NULL OR EXISTS (
+      SELECT FROM member_salon
+      WHERE member_salon.chain_id = $1 AND member_salon.member_id = contact.member_id
+        AND member_salon.salon_id = ANY($10)))
+  AND ($11::text[] IS NULL OR coalesce(contact.language, $12::text) = ANY($11))
+  AND ($13::text[] IS NULL OR way.channel = ANY($13))
+"""
+
+# $14: the platform, where a STOP to the shared number counts for this chain; else NULL.
+_BARRED = f"""
+SELECT chosen.*,
+       CASE
+           WHEN chosen.channel IS NULL THEN 'no_address'
+           WHEN consent.granted IS NOT TRUE OR number.granted IS FALSE THEN 'no_consent'
+           WHEN NOT chosen.verified THEN 'unverified'
+           ELSE ''
+       END AS barrier
+FROM ({CHOSEN}) AS chosen
+LEFT JOIN consent ON consent.chain_id = $1 AND consent.channel = chosen.channel
+     AND consent.address = chosen.address
+LEFT JOIN consent AS number ON number.chain_id = $14 AND number.channel = chosen.channel
+     AND number.address = chosen.address
+"""  # noqa: S608
+
+
+def chosen(
+    chain_id: ChainId, audience: Audience, *, language: Language, now: datetime
+) -> tuple[object, ...]:
+    """The parameters of `CHOSEN`; ticks by hand count whatever the filter says."""
+    asked = audience.filter
+    if audience.only:
+        none: tuple[object, ...] = (None,) * 8
+        return (chain_id, list(audience.only), list(audience.excluded), *none, language.value, None)
+    within, not_for = asked.visited_within_days, asked.not_visited_for_days
+    return (
+        chain_id,
+        None,
+        list(audience.excluded),
+        now - timedelta(days=within) if within else None,
+        now - timedelta(days=not_for) if not_for else None,
+        asked.balance_min,
+        asked.balance_max,
+        list(asked.tier_ids) or None,
+        [f"{month:02d}" for month in asked.birthday_months] or None,
+        list(asked.salon_ids) or None,
+        [one.value for one in asked.languages] or None,
+        language.value,
+        [one.value for one in asked.channels] or None,
+    )
+
+
+async def count(
+    conn: Connection, who: tuple[object, ...], *, shared_number: bool
+) -> tuple[int, int]:
+    """How many there are, and how many of them a marketing message may reach now."""
+    row = await conn.fetchrow(
+        f"""
+        SELECT count(*) AS total, count(*) FILTER (WHERE barrier = '') AS reachable
+        FROM ({_BARRED}) AS barred
+        """,  # noqa: S608
+        *who,
+        PLATFORM if shared_number else None,
+    )
+    return (0, 0) if row is None else (row["total"], row["reachable"])
+
+
+async def page(
+    conn: Connection,
+    who: tuple[object, ...],
+    *,
+    shared_number: bool,
+    language: Language,
+    after: MemberId | None,
+    limit: int,
+) -> list[AudienceMember]:
+    """Some of an audience, in order of id, after one of them."""
+    rows = await conn.fetch(
+        f"""
+        SELECT member_id, language, channel, barrier, balance, tier_name, last_visit_at
+        FROM ({_BARRED}) AS barred
+        WHERE $15::uuid IS NULL OR member_id > $15
+        ORDER BY member_id LIMIT $16
+        """,  # noqa: S608
+        *who,
+        PLATFORM if shared_number else None,
+        after,
+        limit,
+    )
+    return [
+        AudienceMember(
+            member_id=MemberId(row["member_id"]),
+            channel=Channel(row["channel"]) if row["channel"] else None,
+            barrier=row["barrier"],
+            balance=row["balance"],
+            tier_name=row["tier_name"],
+            last_visit_at=row["last_visit_at"],
+            language=Language(row["language"]) if row["language"] else language,
+        )
+        for row in rows
+    ]

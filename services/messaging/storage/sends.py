@@ -1,0 +1,289 @@
+"""Sends, their deliveries and what came of their offers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from services.messaging.domain import audience as audiences
+from services.messaging.domain.chain import ChainId, MemberId
+from services.messaging.domain.offer import OfferId
+from services.messaging.domain.schedule import ScheduledWords
+from services.messaging.domain.send import STOPPED_REASON, Send, SendId, SendReport, SendState
+from services.messaging.storage.audiences import CHOSEN
+from services.messaging.storage.deliveries import CHANNEL
+
+if TYPE_CHECKING:
+    from services.chassis.postgres import Connection
+
+_COLUMNS = """chain_id, id, sequence, offer_id, sms_body, email_subject, email_body, audience,
+    send_at, created_at, chosen,
+    CASE WHEN state = 'SENDING' AND NOT EXISTS (
+        SELECT FROM delivery
+        WHERE delivery.chain_id = message_send.chain_id AND send_id = message_send.id
+          AND delivery.state IN ('QUEUED', 'SENDING')
+    ) THEN 'DONE' ELSE state END AS state"""
+
+
+def _send(row: asyncpg.Record) -> Send:
+    return Send(
+        chain_id=ChainId(row["chain_id"]),
+        id=SendId(row["id"]),
+        sequence=row["sequence"],
+        offer_id=OfferId(row["offer_id"]) if row["offer_id"] else None,
+        words=ScheduledWords(
+            sms_body=row["sms_body"],
+            email_subject=row["email_subject"],
+            email_body=row["email_body"],
+        ),
+        audience=audiences.restored(row["audience"]),
+        state=SendState(row["state"]),
+        send_at=row["send_at"],
+        created_at=row["created_at"],
+        chosen=row["chosen"],
+    )
+
+
+async def insert(conn: Connection, send: Send) -> None:
+    """Write a new send, not gone out yet."""
+    await conn.execute(
+        """
+        INSERT INTO message_send
+            (chain_id, id, offer_id, sms_body, email_subject, email_body, audience, state,
+             send_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'SCHEDULED', $8, $9)
+        """,
+        send.chain_id,
+        send.id,
+        send.offer_id,
+        send.words.sms_body,
+        send.words.email_subject,
+        send.words.email_body,
+        audiences.stored(send.audience),
+        send.send_at,
+        send.created_at,
+    )
+
+
+async def find(conn: Connection, chain_id: ChainId, send_id: SendId) -> Send | None:
+    """A send as it stands."""
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM message_send WHERE chain_id = $1 AND id = $2",  # noqa: S608
+        chain_id,
+        send_id,
+    )
+    return None if row is None else _send(row)
+
+
+async def lock(conn: Connection, chain_id: ChainId, send_id: SendId) -> Send | None:
+    """A send, locked: it does not go out meanwhile."""
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM message_send WHERE chain_id = $1 AND id = $2 FOR UPDATE",  # noqa: S608
+        chain_id,
+        send_id,
+    )
+    return None if row is None else _send(row)
+
+
+async def words_of(
+    conn: Connection, chain_id: ChainId, send_id: SendId
+) -> tuple[OfferId | None, ScheduledWords] | None:
+    """What a send says."""
+    row = await conn.fetchrow(
+        """
+        SELECT offer_id, sms_body, email_subject, email_body FROM message_send
+        WHERE chain_id = $1 AND id = $2
+        """,
+        chain_id,
+        send_id,
+    )
+    if row is None:
+        return None
+    return (
+        OfferId(row["offer_id"]) if row["offer_id"] else None,
+        ScheduledWords(
+            sms_body=row["sms_body"],
+            email_subject=row["email_subject"],
+            email_body=row["email_body"],
+        ),
+    )
+
+
+async def page(
+    conn: Connection,
+    chain_id: ChainId,
+    *,
+    offer_id: OfferId | None,
+    before_sequence: int | None,
+    limit: int,
+) -> list[Send]:
+    """The chain's sends, newest first."""
+    rows = await conn.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM message_send
+        WHERE chain_id = $1 AND ($2::uuid IS NULL OR offer_id = $2)
+          AND ($3::bigint IS NULL OR sequence < $3)
+        ORDER BY sequence DESC LIMIT $4
+        """,  # noqa: S608
+        chain_id,
+        offer_id,
+        before_sequence,
+        limit,
+    )
+    return [_send(row) for row in rows]
+
+
+async def lock_due(conn: Connection, chain_id: ChainId, *, now: datetime) -> Send | None:
+    """The planned send whose time came first, locked; passes over what others hold."""
+    row = await conn.fetchrow(
+        f"""
+        SELECT {_COLUMNS} FROM message_send
+        WHERE chain_id = $1 AND state = 'SCHEDULED' AND send_at <= $2
+        ORDER BY send_at, sequence LIMIT 1 FOR UPDATE SKIP LOCKED
+        """,  # noqa: S608
+        chain_id,
+        now,
+    )
+    return None if row is None else _send(row)
+
+
+async def next_at(conn: Connection, chain_id: ChainId) -> datetime | None:
+    """When the chain's next planned send goes out."""
+    found: datetime | None = await conn.fetchval(
+        "SELECT min(send_at) FROM message_send WHERE chain_id = $1 AND state = 'SCHEDULED'",
+        chain_id,
+    )
+    return found
+
+
+async def chains(conn: Connection) -> list[ChainId]:
+    """The chains that have a planned send, in order of id."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT chain_id FROM message_send WHERE state = 'SCHEDULED' ORDER BY chain_id"
+    )
+    return [ChainId(row["chain_id"]) for row in rows]
+
+
+async def queue(
+    conn: Connection,
+    send: Send,
+    who: tuple[object, ...],
+    *,
+    now: datetime,
+    real_now: datetime,
+    expires_at: datetime,
+) -> int:
+    """Let a send go out: a delivery for each of its audience who has an address, in one statement.
+
+    Repeatable: a member has one delivery of a send. Returns how many were chosen.
+    """
+    counted: int | None = await conn.fetchval(
+        f"""
+        WITH chosen AS MATERIALIZED ({CHOSEN}),
+        queued AS (
+            INSERT INTO delivery
+                (chain_id, id, kind, key, member_id, channel, address, language, params, send_id,
+                 next_attempt_at, expires_at, occurred_at, recorded_at, updated_at)
+            SELECT $1, gen_random_uuid(), $15, $14::text || '|' || member_id, member_id, channel,
+                   address, language, jsonb_build_object('send_id', $14::text), $14::uuid,
+                   $17, $18, $16, $17, $16
+            FROM chosen WHERE channel IS NOT NULL
+            ON CONFLICT (chain_id, kind, key) DO NOTHING
+        )
+        UPDATE message_send
+        SET state = 'SENDING', chosen = (SELECT count(*) FROM chosen)
+        WHERE chain_id = $1 AND id = $14::uuid AND state = 'SCHEDULED'
+        RETURNING chosen + 0 * length(pg_notify($19, '')::text)
+        """,  # noqa: S608
+        *who,
+        str(send.id),
+        send.kind.value,
+        now,
+        real_now,
+        expires_at,
+        CHANNEL,
+    )
+    return counted or 0
+
+
+async def stop(conn: Connection, send: Send, *, now: datetime) -> None:
+    """Let nothing more of a send leave; what a provider holds already has left. Repeatable."""
+    await conn.execute(
+        """
+        WITH stopped AS (
+            UPDATE message_send SET state = 'STOPPED'
+            WHERE chain_id = $1 AND id = $2 AND state IN ('SCHEDULED', 'SENDING')
+        )
+        UPDATE delivery SET state = 'EXPIRED', reason = $4, updated_at = $3
+        WHERE chain_id = $1 AND send_id = $2 AND state = 'QUEUED'
+        """,
+        send.chain_id,
+        send.id,
+        now,
+        STOPPED_REASON,
+    )
+
+
+async def report(conn: Connection, send: Send) -> SendReport:
+    """What became of a send so far."""
+    row = await conn.fetchrow(
+        """
+        SELECT count(*) FILTER (WHERE state IN ('QUEUED', 'SENDING')) AS queued,
+               count(*) FILTER (WHERE state = 'SENT') AS sent,
+               count(*) FILTER (WHERE state = 'DELIVERED') AS delivered,
+               count(*) FILTER (WHERE state = 'FAILED'
+                                OR (state = 'EXPIRED' AND reason <> $3)) AS failed,
+               count(*) FILTER (WHERE state = 'BLOCKED') AS blocked,
+               count(*) FILTER (WHERE state = 'UNKNOWN') AS unknown,
+               count(*) FILTER (WHERE state IN ('SENT', 'DELIVERED') AND EXISTS (
+                   SELECT FROM offer_coupon
+                   WHERE offer_coupon.chain_id = $1 AND offer_id = $4 AND NOT voided
+                     AND offer_coupon.member_id = delivery.member_id)) AS taken,
+               count(*) FILTER (WHERE state IN ('SENT', 'DELIVERED') AND EXISTS (
+                   SELECT FROM offer_coupon
+                   WHERE offer_coupon.chain_id = $1 AND offer_id = $4 AND used
+                     AND offer_coupon.member_id = delivery.member_id)) AS used
+        FROM delivery WHERE chain_id = $1 AND send_id = $2
+        """,
+        send.chain_id,
+        send.id,
+        STOPPED_REASON,
+        send.offer_id,
+    )
+    return SendReport(chosen=send.chosen) if row is None else SendReport(chosen=send.chosen, **row)
+
+
+async def put_coupon(
+    conn: Connection,
+    chain_id: ChainId,
+    *,
+    reward_id: object,
+    offer_id: OfferId,
+    member_id: MemberId,
+    used: bool,
+    voided: bool,
+    version: int,
+) -> bool:
+    """Keep what became of a coupon; False when something newer is already here."""
+    stored = await conn.fetchval(
+        """
+        INSERT INTO offer_coupon AS kept
+            (chain_id, reward_id, offer_id, member_id, used, voided, version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (chain_id, reward_id) DO UPDATE
+            SET used = excluded.used, voided = excluded.voided, version = excluded.version,
+                recorded_at = now()
+            WHERE kept.version < excluded.version
+        RETURNING true
+        """,
+        chain_id,
+        reward_id,
+        offer_id,
+        member_id,
+        used,
+        voided,
+        version,
+    )
+    return stored is not None

@@ -1,0 +1,59 @@
+"""Whom a message to many would reach (LS-59, LS-61)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.chassis.postgres import Connection, in_transaction
+from services.messaging.domain.audience import Audience, AudienceFilter, AudienceMember, checked
+from services.messaging.domain.chain import Chain, ChainId, MemberId
+from services.messaging.domain.errors import ChainUnknown
+from services.messaging.storage import audiences as rows
+from services.messaging.storage import contacts
+from services.messaging.usecases import numbers
+from services.messaging.usecases.deps import Deps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some of an audience, and how many there are in all."""
+
+    members: Sequence[AudienceMember]
+    total: int
+    reachable: int
+
+
+async def list_audience(
+    deps: Deps,
+    chain_id: ChainId,
+    asked: AudienceFilter,
+    *,
+    after: MemberId | None,
+    limit: int,
+) -> Page:
+    """A page of an audience in order of id, with its size and how many may be reached now.
+
+    Refuses with NumberOutOfRange, AudienceInvalid.
+    """
+    audience = checked(Audience(filter=asked))
+
+    async def work(conn: Connection) -> Page:
+        chain = await contacts.find_chain(conn, chain_id)
+        if chain is None:
+            raise ChainUnknown
+        who = chosen(deps, chain, audience)
+        shared = await numbers.number_of(deps, conn, chain) == deps.sms_number
+        total, reachable = await rows.count(conn, who, shared_number=shared)
+        members = await rows.page(
+            conn, who, shared_number=shared, language=chain.language, after=after, limit=limit
+        )
+        return Page(members=members, total=total, reachable=reachable)
+
+    return await in_transaction(deps.pool, work)
+
+
+def chosen(deps: Deps, chain: Chain, audience: Audience) -> tuple[object, ...]:
+    """An audience as storage asks for it, at this moment of the chain's business time."""
+    now = deps.clock.now(chain.chain_id)
+    return rows.chosen(chain.chain_id, audience, language=chain.language, now=now)

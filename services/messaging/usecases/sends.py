@@ -1,0 +1,187 @@
+"""Messages to many: made, planned, let go, stopped, reported (LS-59 to LS-63; ADR 0017)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from services.chassis import idempotency
+from services.chassis.idempotency import Claim
+from services.chassis.postgres import Connection, in_transaction
+from services.messaging.domain.audience import Audience, checked
+from services.messaging.domain.chain import Chain, ChainId
+from services.messaging.domain.errors import ChainUnknown, NotFound, OfferNotFound
+from services.messaging.domain.offer import OfferCopy, OfferId
+from services.messaging.domain.schedule import ScheduledWords, require_words
+from services.messaging.domain.send import Send, SendId, SendReport, SendState
+from services.messaging.storage import contacts, offers
+from services.messaging.storage import sends as rows
+from services.messaging.usecases import audiences, holding, schedules
+from services.messaging.usecases.deps import Deps
+
+# A full day's cap may stretch a big send over days; after a week it is no news any more.
+SEND_AGE_MAX = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSend:
+    """A message to many as its owner makes it. `send_at` None: now."""
+
+    idempotency_key: str
+    fingerprint: bytes
+    chain_id: ChainId
+    offer_id: OfferId | None
+    words: ScheduledWords
+    audience: Audience
+    send_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A send with its report, and what to know of it."""
+
+    send: Send
+    report: SendReport
+    warnings: tuple[str, ...] = ()
+
+
+async def create(deps: Deps, command: CreateSend) -> Shown:
+    """Make a send; one for now is queued in the same transaction. Repeatable by key (LS-60).
+
+    Refuses with OfferNotFound, WordsRequired without an offer, TemplateInvalid, NumberOutOfRange,
+    AudienceInvalid. An offer that has not begun is warned of, not refused (LS-63).
+    """
+    checked(command.audience)
+    claim = Claim(
+        chain_id=command.chain_id,
+        operation="create_send",
+        key=command.idempotency_key,
+        fingerprint=command.fingerprint,
+    )
+
+    async def work(conn: Connection) -> Shown:
+        chain = await contacts.find_chain(conn, command.chain_id)
+        if chain is None:
+            raise ChainUnknown
+        now = deps.clock.now(chain.chain_id)
+        send = Send(
+            chain_id=chain.chain_id,
+            id=SendId(uuid4()),
+            sequence=0,
+            offer_id=command.offer_id,
+            words=command.words,
+            audience=command.audience,
+            state=SendState.SCHEDULED,
+            send_at=command.send_at or now,
+            created_at=now,
+            chosen=0,
+        )
+        warnings = await _checked(deps, conn, chain, send)
+
+        async def effect() -> bytes:
+            await rows.insert(conn, send)
+            if send.send_at <= now:
+                await _let_go(deps, conn, chain, send)
+            return str(send.id).encode()
+
+        made = SendId(UUID((await idempotency.once(conn, claim, effect)).decode()))
+        return await _shown(conn, chain.chain_id, made, warnings=warnings)
+
+    return await in_transaction(deps.pool, work)
+
+
+async def get(deps: Deps, chain_id: ChainId, send_id: SendId) -> Shown:
+    """A send with what became of it so far. Refuses with NotFound."""
+
+    async def work(conn: Connection) -> Shown:
+        return await _shown(conn, chain_id, send_id)
+
+    return await in_transaction(deps.pool, work)
+
+
+async def page(
+    deps: Deps,
+    chain_id: ChainId,
+    *,
+    offer_id: OfferId | None,
+    before_sequence: int | None,
+    limit: int,
+) -> Sequence[Shown]:
+    """The chain's sends, newest first."""
+
+    async def work(conn: Connection) -> Sequence[Shown]:
+        found = await rows.page(
+            conn, chain_id, offer_id=offer_id, before_sequence=before_sequence, limit=limit
+        )
+        return [Shown(send=one, report=await rows.report(conn, one)) for one in found]
+
+    return await in_transaction(deps.pool, work)
+
+
+async def stop(deps: Deps, chain_id: ChainId, send_id: SendId) -> Shown:
+    """Let nothing more of a send leave. Repeatable. Locks the send. Refuses with NotFound."""
+
+    async def work(conn: Connection) -> Shown:
+        send = await rows.lock(conn, chain_id, send_id)
+        if send is None:
+            raise NotFound(field="send_id")
+        if send.state in {SendState.SCHEDULED, SendState.SENDING}:
+            await rows.stop(conn, send, now=deps.clock.now(chain_id))
+        return await _shown(conn, chain_id, send_id)
+
+    return await in_transaction(deps.pool, work)
+
+
+async def let_due_go(deps: Deps, conn: Connection, chain: Chain) -> int:
+    """Queue the chain's planned sends whose time has come; how many. Locks each."""
+    count = 0
+    while send := await rows.lock_due(conn, chain.chain_id, now=deps.clock.now(chain.chain_id)):
+        count += 1
+        if send.offer_id and await offers.find(conn, chain.chain_id, send.offer_id) is None:
+            # An offer that was deleted meanwhile is told to nobody.
+            await rows.stop(conn, send, now=deps.clock.now(chain.chain_id))
+            continue
+        await _let_go(deps, conn, chain, send)
+    return count
+
+
+async def _let_go(deps: Deps, conn: Connection, chain: Chain, send: Send) -> None:
+    real_now = deps.clock.real_now()
+    await rows.queue(
+        conn,
+        send,
+        audiences.chosen(deps, chain, send.audience),
+        now=deps.clock.now(chain.chain_id),
+        real_now=real_now,
+        expires_at=real_now + SEND_AGE_MAX,
+    )
+
+
+async def _checked(deps: Deps, conn: Connection, chain: Chain, send: Send) -> tuple[str, ...]:
+    offer: OfferCopy | None = None
+    if send.offer_id is None:
+        require_words(send.words)
+    else:
+        offer = await offers.find(conn, chain.chain_id, send.offer_id)
+        if offer is None:
+            raise OfferNotFound
+    warnings = schedules.warnings_of(deps, chain, send.kind, send.words, offer)
+    if offer is None:
+        return warnings
+    day = send.send_at.astimezone(holding.home_zone(chain)).date()
+    return (
+        *(("offer_not_started",) if day < offer.start_date else ()),
+        *(("offer_ended",) if day > offer.end_date else ()),
+        *warnings,
+    )
+
+
+async def _shown(
+    conn: Connection, chain_id: ChainId, send_id: SendId, *, warnings: tuple[str, ...] = ()
+) -> Shown:
+    send = await rows.find(conn, chain_id, send_id)
+    if send is None:
+        raise NotFound(field="send_id")
+    return Shown(send=send, report=await rows.report(conn, send), warnings=warnings)
