@@ -14,12 +14,13 @@ from loyalty.types.v1 import types_pb2
 from services.chassis.outbox import OutboxEvent
 from services.messaging.domain.chain import ChainId, MemberId
 from services.messaging.domain.consent import Channel, ConsentRecord
-from services.messaging.domain.delivery import Delivery, DeliveryState
+from services.messaging.domain.delivery import Delivery, DeliveryEntry, DeliveryState
 
 TOPIC = "loyalty.messaging.v1"
 
 _TYPE = {
     DeliveryState.SENT: "delivery.sent",
+    DeliveryState.DELIVERED: "delivery.delivered",
     DeliveryState.BLOCKED: "delivery.blocked",
 }
 
@@ -80,9 +81,9 @@ def contact_collected(
 
 
 def delivery_ended(
-    delivery: Delivery, *, state: DeliveryState, occurred_at: datetime
+    delivery: Delivery | DeliveryEntry, *, state: DeliveryState, occurred_at: datetime
 ) -> OutboxEvent:
-    """A delivery was sent, blocked, or came to another end: delivery.failed, with its state."""
+    """A delivery was sent, arrived, was blocked, or ended otherwise: delivery.failed, its state."""
     payload = messaging_events_pb2.DeliveryChanged(
         chain_id=str(delivery.chain_id),
         delivery_id=str(delivery.id),

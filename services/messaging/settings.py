@@ -33,6 +33,9 @@ class Settings(ServiceSettings):
     twilio_base_url: str = Field(
         "https://api.twilio.com", description="address of Twilio's API, another one in tests"
     )
+    twilio_status_callback: str = Field(
+        "", description="where Twilio tells what became of a message; empty = it stays sent"
+    )
     smtp_host: str = Field("", description="host that takes mail")
     smtp_port: int = Field(587, ge=1, le=65535, description="its port")
     smtp_username: str = Field("", description="empty = without signing in")

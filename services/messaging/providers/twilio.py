@@ -40,7 +40,10 @@ class Twilio:
 
     name = "twilio"
 
-    def __init__(self, *, account_sid: str, auth_token: str, base_url: str) -> None:
+    def __init__(
+        self, *, account_sid: str, auth_token: str, base_url: str, status_callback: str = ""
+    ) -> None:
+        self._status_callback = status_callback
         self._path = f"/2010-04-01/Accounts/{account_sid}/Messages.json"
         self._client = httpx.AsyncClient(
             base_url=base_url,
@@ -58,6 +61,8 @@ class Twilio:
     async def send(self, message: Outgoing) -> SendOutcome:
         """Create a message."""
         form = {"To": message.to, "From": message.sender, "Body": message.body}
+        if self._status_callback:
+            form["StatusCallback"] = self._status_callback
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 response = await self._client.post(self._path, data=form)

@@ -393,6 +393,22 @@ async def list_entries(
     return [_entry(row) for row in rows]
 
 
+async def find_by_id(
+    conn: Connection, chain_id: ChainId, delivery_id: DeliveryId
+) -> DeliveryEntry | None:
+    """The journal's line of one delivery."""
+    row = await conn.fetchrow(
+        """
+        SELECT sequence, chain_id, id, kind, member_id, channel, state, reason, attempts,
+               occurred_at, updated_at
+        FROM delivery WHERE chain_id = $1 AND id = $2
+        """,
+        chain_id,
+        delivery_id,
+    )
+    return None if row is None else _entry(row)
+
+
 async def find_entry(
     conn: Connection, chain_id: ChainId, *, kind: MessageKind, key: str
 ) -> DeliveryEntry | None:

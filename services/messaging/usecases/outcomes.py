@@ -6,7 +6,13 @@ from services.chassis import outbox
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging import events, metrics
 from services.messaging.domain.chain import PLATFORM
-from services.messaging.domain.delivery import Delivery, DeliveryState, Wait, retry_at
+from services.messaging.domain.delivery import (
+    Delivery,
+    DeliveryEntry,
+    DeliveryState,
+    Wait,
+    retry_at,
+)
 from services.messaging.domain.provider import (
     Accepted,
     Lookup,
@@ -15,7 +21,7 @@ from services.messaging.domain.provider import (
     TryLater,
     Unclear,
 )
-from services.messaging.storage import deliveries
+from services.messaging.storage import deliveries, provider_statuses
 from services.messaging.usecases.deps import Deps
 
 
@@ -95,6 +101,7 @@ async def record_lookup(deps: Deps, delivery: Delivery, found: Accepted | Lookup
 
 
 async def _sent(deps: Deps, conn: Connection, delivery: Delivery, accepted: Accepted) -> None:
+    await provider_statuses.lock_message(conn, accepted.provider_message_id)
     ended = await end(
         deps,
         conn,
@@ -106,6 +113,34 @@ async def _sent(deps: Deps, conn: Connection, delivery: Delivery, accepted: Acce
     if ended:
         waited = (deps.clock.real_now() - delivery.recorded_at).total_seconds()
         metrics.DELIVERY_SECONDS.labels(delivery.kind.value).observe(waited)
+        early = await provider_statuses.take(conn, accepted.provider_message_id)
+        if early is not None:
+            await move_on(deps, conn, delivery, state=early[0], reason=early[1])
+
+
+async def move_on(
+    deps: Deps,
+    conn: Connection,
+    delivery: Delivery | DeliveryEntry,
+    *,
+    state: DeliveryState,
+    reason: str,
+) -> bool:
+    """Bring a sent delivery to what its provider says of it later; False when it was there."""
+    business_now = deps.clock.now(delivery.chain_id)
+    moved = await provider_statuses.move_on(
+        conn,
+        delivery.chain_id,
+        delivery.id,
+        state=state,
+        reason=reason,
+        business_now=business_now,
+    )
+    if moved and delivery.chain_id != PLATFORM:
+        await outbox.append(
+            conn, [events.delivery_ended(delivery, state=state, occurred_at=business_now)]
+        )
+    return moved
 
 
 async def end(

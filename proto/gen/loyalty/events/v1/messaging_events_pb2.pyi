@@ -58,7 +58,7 @@ Global___ConsentChanged: _TypeAlias = ConsentChanged  # noqa: Y015
 
 @_typing.final
 class DeliveryChanged(_message.Message):
-    """Type delivery.sent, delivery.failed, delivery.blocked; key = delivery id."""
+    """Type delivery.sent, delivery.delivered, delivery.failed, delivery.blocked; key = delivery id."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

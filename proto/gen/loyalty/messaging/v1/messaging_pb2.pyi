@@ -302,7 +302,7 @@ class ReceiveSmsResponse(_message.Message):
 
     KEYWORD_FIELD_NUMBER: _builtins.int
     keyword: _builtins.str
-    """What was understood: "stop", "start", "help", "none"."""
+    """What was understood: "stop", "start", "help", "join", "none"."""
     def __init__(
         self,
         *,
