@@ -26,7 +26,9 @@ from services.gateway import (
     pos,
     sandbox,
     tablet,
+    unsubscribe,
     validation,
+    webhooks,
 )
 from services.gateway.auth import Authenticator, SignInNeeded, wants_page
 from services.gateway.clients import Clients
@@ -50,6 +52,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     member.router,
     tablet.router,
     admin.router,
+    unsubscribe.router,
+    webhooks.router,
 )
 
 _BY_HTTP_STATUS: Final = {

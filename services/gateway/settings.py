@@ -37,6 +37,11 @@ class Settings(ServiceSettings):
         "", description="networks whose X-Forwarded-For is believed, by comma; empty = none"
     )
 
+    twilio_auth_token: SecretStr = Field(
+        SecretStr(""),
+        description="by it Twilio signs its webhooks; empty = they are all refused",
+    )
+
     @property
     def is_https(self) -> bool:
         """Whether visitors come by https, so that cookies may be marked Secure."""

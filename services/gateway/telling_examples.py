@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from services.gateway.example_ids import KEY, OFFER, THEN, Example
+from services.gateway.example_ids import (
+    CUSTOMER,
+    EVENT,
+    KEY,
+    OFFER,
+    THEN,
+    Example,
+)
 
 OFFER_IN: Final = {
     "title": "Soin offert",
@@ -34,7 +41,147 @@ _LATER: Final = {
     "coupon_expiry_date": "2028-01-31",
 }
 
+_SETTINGS: Final = {
+    "receipts": "ALWAYS",
+    "expiry_warnings": True,
+    "tier_changes": True,
+    "collect_email_points": 5,
+    "quiet_from": "21:00",
+    "quiet_until": "08:00",
+    "daily_sms_cap": 1000,
+    "version": 2,
+}
+_WORDS: Final = {
+    "kind": "OFFER",
+    "channel": "SMS",
+    "language_code": "fr",
+    "body": "{{ chain }} : {{ offer }} {{ link }}",
+}
+_TEMPLATE: Final = {**_WORDS, "own": True, "variables": ["chain", "offer", "link"]}
+_PLANNED_IN: Final = {
+    "type": "BIRTHDAY",
+    "days_before": 7,
+    "offer_id": OFFER,
+    "sms_body": "Salon Léonie : bonne fête! Un soin vous attend.",
+    "email_subject": "Bonne fête!",
+    "email_body": "Un soin vous attend.",
+    "enabled": True,
+}
+_PLANNED: Final = {
+    **_PLANNED_IN,
+    "id": EVENT,
+    "held_by_plan": False,
+    "created_at": THEN,
+    "updated_at": THEN,
+    "version": 1,
+}
+_JOINING: Final = {
+    "text_to_join": {"number": "+15145550101", "keyword": "JOIGNEZ"},
+    "allowed": True,
+    "sender_number": "+15145550101",
+}
+_SEND: Final = {
+    "id": EVENT,
+    "offer_id": OFFER,
+    "status": "SENDING",
+    "send_at": THEN,
+    "created_at": THEN,
+    "sms_body": "",
+    "email_subject": "",
+    "email_body": "",
+    "report": {
+        "chosen": 30,
+        "queued": 10,
+        "sent": 4,
+        "delivered": 14,
+        "failed": 0,
+        "blocked": 2,
+        "unknown": 0,
+        "taken": 3,
+        "used": 1,
+    },
+}
+_SENT: Final = {
+    "id": EVENT,
+    "customer_id": CUSTOMER,
+    "channel": "SMS",
+    "kind": "STATUS",
+    "status": "QUEUED",
+    "attempts": 0,
+    "created_at": THEN,
+    "updated_at": THEN,
+}
+
 TELLING_EXAMPLES: Final = {
+    "RetrieveMessageSettings": Example(None, {"settings": _SETTINGS, "sms_today": 12}),
+    "UpdateMessageSettings": Example(
+        {"settings": {"receipts": "FIRST_ONLY"}},
+        {"settings": {**_SETTINGS, "receipts": "FIRST_ONLY", "version": 3}},
+    ),
+    "ListMessageTemplates": Example(None, {"templates": [_TEMPLATE]}),
+    "SetMessageTemplate": Example({"template": _WORDS}, {"template": _TEMPLATE, "warnings": []}),
+    "ResetMessageTemplate": Example(
+        {"template": {name: _WORDS[name] for name in ("kind", "channel", "language_code")}},
+        {"template": {**_TEMPLATE, "own": False}},
+    ),
+    "PreviewMessage": Example(
+        {"template": _WORDS},
+        {
+            "body": "Salon Léonie : Soin offert https://meche.example/m/salon-leonie",
+            "encoding": "GSM_7",
+            "segments": 1,
+            "warnings": [],
+        },
+    ),
+    "RetrieveTextToJoin": Example(None, _JOINING),
+    "SetKeyword": Example({"keyword": "JOIGNEZ"}, _JOINING),
+    "SendStatus": Example({"idempotency_key": KEY, "customer_id": CUSTOMER}, {"message": _SENT}),
+    "ListScheduledMessages": Example(None, {"scheduled_messages": [_PLANNED], "allowed": True}),
+    "CreateScheduledMessage": Example(
+        {"idempotency_key": KEY, "scheduled_message": _PLANNED_IN},
+        {"scheduled_message": _PLANNED, "warnings": []},
+    ),
+    "UpdateScheduledMessage": Example(
+        {"scheduled_message": {"days_before": 0, "offer_id": ""}},
+        {"scheduled_message": {**_PLANNED, "days_before": 0, "version": 2}, "warnings": []},
+    ),
+    "DeleteScheduledMessage": Example(None, {}),
+    "SearchAudience": Example(
+        {"filter": {"not_visited_for_days": 90, "balance_min": 10}, "limit": 50},
+        {
+            "customers": [
+                {
+                    "customer_id": CUSTOMER,
+                    "channel": "SMS",
+                    "balance": 12,
+                    "tier_name": "Or",
+                    "last_visit_at": THEN,
+                    "language_code": "fr",
+                }
+            ],
+            "total": 30,
+            "reachable": 28,
+        },
+    ),
+    "CreateSend": Example(
+        {
+            "idempotency_key": KEY,
+            "send": {
+                "offer_id": OFFER,
+                "filter": {"not_visited_for_days": 90},
+                "excluded_customer_ids": [CUSTOMER],
+            },
+        },
+        {"send": _SEND, "warnings": ["offer_not_started"]},
+    ),
+    "ListSends": Example(None, {"sends": [_SEND]}),
+    "RetrieveSend": Example(None, {"send": _SEND}),
+    "StopSend": Example(None, {"send": {**_SEND, "status": "STOPPED"}}),
+    "ProvisionNumber": Example(
+        {"number": "+15145550101", "keyword": "JOIGNEZ"},
+        {"text_to_join": {"number": "+15145550101", "keyword": "JOIGNEZ"}},
+    ),
+    "ReleaseNumber": Example(None, {}),
     "DuplicateOffer": Example({"idempotency_key": KEY}, {"offer": {**OFFER_SHAPE, **_LATER}}),
     "SetOfferImage": Example({"image": "iVBORw0KGgo…"}, {"offer": _PICTURED}),
     "DeleteOfferImage": Example(None, {"offer": OFFER_SHAPE}),

@@ -1,5 +1,9 @@
 """For whoever hosts the platform: chains with everything they need, and their plans (D40)."""
 
-from services.gateway.operator.chains import router
+from fastapi import APIRouter
 
-__all__ = ["router"]
+from services.gateway.operator import chains, numbers
+
+router = APIRouter()
+router.include_router(chains.router)
+router.include_router(numbers.router)

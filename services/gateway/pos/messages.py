@@ -36,6 +36,12 @@ class DeliveryShape(TypedDict):
     updated_at: str
 
 
+class DeliveryAnswer(TypedDict):
+    """One message of the journal."""
+
+    message: DeliveryShape
+
+
 class MessagesAnswer(TypedDict):
     """A page of the journal."""
 
@@ -53,7 +59,8 @@ def kind_name(kind: messaging_pb2.MessageKind.ValueType) -> str:
     return messaging_pb2.MessageKind.Name(kind).removeprefix("MESSAGE_KIND_")
 
 
-def _shape(delivery: messaging_pb2.Delivery) -> DeliveryShape:
+def delivery_shape(delivery: messaging_pb2.Delivery) -> DeliveryShape:
+    """A message of the journal as callers see it."""
     shape: DeliveryShape = {
         "id": delivery.id,
         "channel": channel_name(delivery.channel),
@@ -91,7 +98,9 @@ async def list_messages(
             cursor=position[0] if position else "",
         )
     )
-    page: MessagesAnswer = {"messages": [_shape(delivery) for delivery in answer.deliveries]}
+    page: MessagesAnswer = {
+        "messages": [delivery_shape(delivery) for delivery in answer.deliveries]
+    }
     if answer.cursor:
         page["cursor"] = cursors.give(
             caller.deps, caller.chain_id, "messages", filters, [answer.cursor]
