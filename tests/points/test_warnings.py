@@ -55,6 +55,7 @@ async def test_points_are_told_of_on_the_sixteenth_day_and_once(house: House) ->
     assert counts == [0, 1, 0, 0, 0, 0]
     (warning,) = await told(house)
     assert (warning.points, warning.last_day, warning.balance) == (100, "2027-01-31", 100)
+    assert await house.breaches() == {}
     assert (warning.account_id, warning.member_id) == (house.alices_account, house.alice)
     assert warning.expires_at.ToDatetime(tzinfo=UTC) == local("2027-02-01T00:00")
 

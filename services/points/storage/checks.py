@@ -155,7 +155,7 @@ UNION ALL
 SELECT o.chain_id, 'event ' || o.event_id, 'there is no such posting'
 FROM outbox AS o
 LEFT JOIN posting AS p ON p.chain_id = o.chain_id AND p.id = o.event_id
-WHERE o.type LIKE 'points.%' AND p.id IS NULL
+WHERE o.type LIKE 'points.%' AND o.type <> 'points.expiring' AND p.id IS NULL
 """
 
 _SIZE = """
