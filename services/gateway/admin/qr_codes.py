@@ -26,6 +26,15 @@ MARKS: Final = {
 }
 
 
+# What to do when the code does not scan, after text-to-join, in the order of LS-47.
+OTHER_WAYS: Final = (
+    ("web", N_("Site web du salon"), N_("Un lien sur la page d'accueil du salon.")),
+    ("mail", N_("Courriel"), N_("Le lien, envoyé aux clients que vous avez déjà.")),
+    ("social", N_("Médias sociaux"), N_("Le lien dans une publication ou un profil.")),
+    ("", N_("Adresse à taper"), N_("Le client l'écrit dans son navigateur.")),
+)
+
+
 def member_link(desk: Desk, mark: str = "") -> str:
     """ "URL du site web mobile" (LS-15), with the mark of a way to join."""
     return member_url(desk.deps.settings, desk.chain.slug) + (f"?s={mark}" if mark else "")
@@ -40,7 +49,14 @@ def marked_links(desk: Desk) -> list[tuple[str, str]]:
 async def qr_codes(desk: DeskDep) -> Response:
     """The join QR, to save with a right click, and the links for other ways to join."""
     return desk.show(
-        "qr_codes.html", here="qr", join_link=member_link(desk, "qr"), links=marked_links(desk)
+        "qr_codes.html",
+        here="qr",
+        join_link=member_link(desk, "qr"),
+        links=marked_links(desk),
+        ways=[
+            (desk.say(words), desk.say(why), member_link(desk, mark))
+            for mark, words, why in OTHER_WAYS
+        ],
     )
 
 

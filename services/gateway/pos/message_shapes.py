@@ -208,11 +208,11 @@ class FilterIn(Part):
     not_visited_for_days: Count | None = None
     balance_min: Count | None = None
     balance_max: Count | None = None
-    tier_ids: Ids = []
-    birthday_months: Annotated[list[Month], Field(max_length=12)] = []
-    location_ids: Ids = []
-    language_codes: Annotated[list[Language], Field(max_length=2)] = []
-    channels: Annotated[list[Channel], Field(max_length=2)] = []
+    tier_ids: Ids = Field(default_factory=list)
+    birthday_months: Annotated[list[Month], Field(max_length=12)] = Field(default_factory=list)
+    location_ids: Ids = Field(default_factory=list)
+    language_codes: Annotated[list[Language], Field(max_length=2)] = Field(default_factory=list)
+    channels: Annotated[list[Channel], Field(max_length=2)] = Field(default_factory=list)
 
 
 class SearchAudience(Part):
@@ -249,8 +249,8 @@ class SendIn(Part):
 
     offer_id: Id | None = None
     filter: FilterIn | None = None
-    excluded_customer_ids: Ids = []
-    customer_ids: Ids = []
+    excluded_customer_ids: Ids = Field(default_factory=list)
+    customer_ids: Ids = Field(default_factory=list)
     send_at: Moment | None = None
     sms_body: Body | None = None
     email_subject: Line | None = None

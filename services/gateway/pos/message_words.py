@@ -1,4 +1,4 @@
-"""When messages leave by themselves and in whose words; the chain's number; the status on demand."""
+"""When messages leave and in whose words; the chain's number; the status on demand."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ from services.gateway.pos.messages import DeliveryAnswer, delivery_shape
 from services.gateway.pos.shapes import language_value
 
 router = APIRouter(prefix="/messages", tags=["Messages"])
+
+MESSAGE_KINDS = frozenset(messaging_pb2.MessageKind.keys())
 
 _SETTINGS = {
     name: f"settings.{name}"
@@ -83,7 +85,7 @@ async def list_templates(caller: LoyaltyReader) -> Response:
 
 def _template(wanted: TemplateIn) -> messaging_pb2.MessageTemplate:
     name = f"MESSAGE_KIND_{wanted.kind}"
-    if name not in messaging_pb2.MessageKind.keys():
+    if name not in MESSAGE_KINDS:
         raise ApiError.of("INVALID_ENUM_VALUE", field="template.kind")
     return messaging_pb2.MessageTemplate(
         kind=messaging_pb2.MessageKind.Value(name),
