@@ -142,7 +142,7 @@ async def stand(
                 ),
             )
         if visited_days_ago is not None:
-            await standings.put_visit(
+            await standings.note_visit(
                 conn,
                 member.chain_id,
                 member.member_id,

@@ -70,64 +70,43 @@ async def put_tier(conn: Connection, news: TierMove) -> bool:
     return stored is not None
 
 
-async def put_visit(
+async def note_visit(
     conn: Connection,
     chain_id: ChainId,
     member_id: MemberId,
     *,
     salon_id: SalonId | None,
     at: datetime,
-) -> None:
-    """Note that a member was here; an older visit that is told late changes nothing."""
-    await conn.execute(
+    earned_by: str | None = None,
+) -> bool:
+    """Note that a member was here; an older visit that is told late moves nothing.
+
+    Whether `earned_by`, a posting or a sale, brought her first points: the first one told does, and
+    is answered alike for ever. One statement: this runs for every earn.
+    """
+    first: bool | None = await conn.fetchval(
         """
-        INSERT INTO member_standing AS kept (chain_id, member_id, last_visit_at)
-        VALUES ($1, $2, $3)
+        WITH salon AS (
+            INSERT INTO member_salon AS kept (chain_id, member_id, salon_id, last_visit_at)
+            SELECT $1, $2, $3::uuid, $4 WHERE $3::uuid IS NOT NULL
+            ON CONFLICT (chain_id, member_id, salon_id) DO UPDATE
+                SET last_visit_at = excluded.last_visit_at
+                WHERE kept.last_visit_at < excluded.last_visit_at
+        )
+        INSERT INTO member_standing AS kept (chain_id, member_id, last_visit_at, first_earn)
+        VALUES ($1, $2, $4, $5)
         ON CONFLICT (chain_id, member_id) DO UPDATE
-            SET last_visit_at = excluded.last_visit_at, recorded_at = now()
-            WHERE kept.last_visit_at IS NULL OR kept.last_visit_at < excluded.last_visit_at
-        """,
-        chain_id,
-        member_id,
-        at,
-    )
-    if salon_id is None:
-        return
-    await conn.execute(
-        """
-        INSERT INTO member_salon AS kept (chain_id, member_id, salon_id, last_visit_at)
-        VALUES ($1, $2, $3, $4)
-        ON CONFLICT (chain_id, member_id, salon_id) DO UPDATE
-            SET last_visit_at = excluded.last_visit_at
-            WHERE kept.last_visit_at < excluded.last_visit_at
+            SET last_visit_at = greatest(kept.last_visit_at, excluded.last_visit_at),
+                first_earn = coalesce(kept.first_earn, excluded.first_earn), recorded_at = now()
+        RETURNING first_earn = $5
         """,
         chain_id,
         member_id,
         salon_id,
         at,
+        earned_by,
     )
-
-
-async def is_first_earn(
-    conn: Connection, chain_id: ChainId, member_id: MemberId, *, cause: str
-) -> bool:
-    """Whether this posting or sale was a member's first points; the first one asked about is.
-
-    Repeatable: the same cause is answered alike for ever.
-    """
-    first = await conn.fetchval(
-        """
-        INSERT INTO member_standing AS kept (chain_id, member_id, first_earn)
-        VALUES ($1, $2, $3)
-        ON CONFLICT (chain_id, member_id) DO UPDATE SET first_earn = excluded.first_earn
-            WHERE kept.first_earn IS NULL OR kept.first_earn = excluded.first_earn
-        RETURNING true
-        """,
-        chain_id,
-        member_id,
-        cause,
-    )
-    return first is not None
+    return bool(first)
 
 
 async def put_program(conn: Connection, program: ProgramCopy) -> bool:

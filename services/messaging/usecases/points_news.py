@@ -148,10 +148,16 @@ async def _visited(
     at: datetime,
 ) -> None:
     """A member was here. Told of her points as the chain chose: always, the first time, never."""
-    await standings.put_visit(conn, account.chain_id, account.member_id, salon_id=salon_id, at=at)
+    first = await standings.note_visit(
+        conn,
+        account.chain_id,
+        account.member_id,
+        salon_id=salon_id,
+        at=at,
+        earned_by=cause if points > 0 else None,
+    )
     if points <= 0:
         return
-    first = await standings.is_first_earn(conn, account.chain_id, account.member_id, cause=cause)
     mode = (await _settings(conn, account.chain_id)).receipts
     if mode is ReceiptMode.NEVER or (mode is ReceiptMode.FIRST_ONLY and not first):
         return
