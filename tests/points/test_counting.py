@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -231,17 +231,33 @@ async def test_a_promotion_adds_an_entry_of_its_own(till: Till) -> None:
     assert await till.house.breaches() == {}
 
 
-async def test_a_promotion_is_open_at_the_moment_of_the_sale(till: Till) -> None:
-    """Sold while it ran, counted after it: it counts; sold before it began: it does not."""
+async def test_a_promotion_is_open_at_the_moment_of_the_count(till: Till) -> None:
+    """Posted while it ran and counted after it: no; sold within by the till's own word: yes."""
     now = till.house.clock.now()
     period = "BEGIN:VEVENT\nDTSTART:20261214T130000\nDURATION:PT2H\nEND:VEVENT"
     await till.promotion(periods=[period])
-    within = await till.post(line("a", 1000))
+    counted_within, late = [await till.post(line("a", 1000)) for _ in range(2)]
+    within = await till.post(line("a", 1000), occurred_at=stamp(now))
     before = await till.post(line("a", 1000), occurred_at=stamp(now - timedelta(hours=2)))
+    assert len((await till.count(counted_within.id)).entries) == 2
     till.house.later(2 * 3600)
 
+    assert (await till.preview(sale_id=late.id)).points.promotion == 0
+    assert len((await till.count(late.id)).entries) == 1
+    assert (await till.preview(sale_id=within.id)).points.promotion == 10
     assert len((await till.count(within.id)).entries) == 2
     assert len((await till.count(before.id)).entries) == 1
+
+
+async def test_a_trigger_limit_asks_the_day_of_the_count(till: Till) -> None:
+    """Two sales of one day, the second counted on the next: each has its own trigger."""
+    await till.promotion(trigger_times=1, trigger_interval=pb.TRIGGER_INTERVAL_DAY)
+    first, second, third = [await till.post(line("a", 1000)) for _ in range(3)]
+    assert len((await till.count(first.id)).entries) == 2
+    till.house.later(24 * 3600)
+
+    assert len((await till.count(second.id)).entries) == 2
+    assert len((await till.count(third.id)).entries) == 1
 
 
 # -- what is frozen, and when points end -----------------------------------------------------
@@ -282,18 +298,76 @@ async def test_overdue_points_end_before_a_sale_adds_others(till: Till, house: H
     assert await house.breaches() == {}
 
 
-async def test_a_sale_that_was_counted_long_after_brings_what_has_ended(
+async def test_a_sale_earns_when_it_is_counted_not_when_it_was_posted(
     till: Till, house: House
 ) -> None:
-    """D8: points date from their sale; of a sale of long ago they are gone at once."""
+    """SQ-66, D8: posted long before, the points live a month from the count on."""
     await till.rules(SPEND_1, expiry_policy="P1M")
     sale = await till.post(line("a", 4200))
     house.clock.advance(timedelta(days=80))
+    now = house.clock.now()
 
     counted = await till.count(sale.id)
 
-    assert ([entry.points for entry in counted.entries], counted.balance) == ([42], 0)
-    assert await house.balance() == 0
+    (entry,) = counted.entries
+    assert (entry.points, counted.balance) == (42, 42)
+    assert entry.occurred_at == counted.sale.occurred_at == stamp(now)
+    assert counted.sale.created_at == sale.created_at
+    assert await till.sale(sale.id) == counted.sale
+    assert await house.balance() == 42
+    assert await house.breaches() == {}
+
+
+async def test_a_sale_of_new_years_eve_that_is_counted_after_is_januarys(
+    till: Till, house: House
+) -> None:
+    """D8: opened on 31 December at 23:00, counted past midnight: it ends with February."""
+    await till.rules(SPEND_1, expiry_policy="P1M")
+    house.clock.advance(datetime(2027, 1, 1, 4, tzinfo=UTC) - house.clock.now())
+    opened, sold_then = (
+        await till.post(line("a", 4200)),
+        await till.post(line("a", 700), occurred_at=stamp(house.clock.now())),
+    )
+    house.clock.advance(timedelta(hours=2))
+    for sale in (opened, sold_then):
+        await till.count(sale.id)
+
+    rows = await house.deps.pool.fetch(
+        "SELECT points, expires_at FROM lot WHERE chain_id = $1", house.chain_id
+    )
+    ends = {row["points"]: row["expires_at"].isoformat() for row in rows}
+    assert ends == {42: "2027-03-01T05:00:00+00:00", 7: "2027-02-01T05:00:00+00:00"}
+
+
+@pytest.mark.parametrize(("hours", "kept"), [(71, True), (73, False)])
+async def test_what_a_till_says_of_the_moment_holds_for_72_hours(
+    till: Till, house: House, hours: int, kept: bool
+) -> None:
+    """An upload that is counted in time earns when it was sold; later it earns now."""
+    sold_at = house.clock.now()
+    sale = await till.post(line("a", 4200), occurred_at=stamp(sold_at))
+    house.clock.advance(timedelta(hours=hours))
+
+    (entry,) = (await till.count(sale.id)).entries
+
+    assert entry.occurred_at == stamp(sold_at if kept else house.clock.now())
+    assert (await till.sale(sale.id)).occurred_at == entry.occurred_at
+
+
+async def test_a_refund_counts_at_the_moment_of_the_count(till: Till, house: House) -> None:
+    """D14: a year of progress takes the sale and what is lost of it at one moment."""
+    sale = await till.post(line("a", 4200))
+    house.clock.advance(timedelta(days=10))
+    counted_at = house.clock.now()
+    await till.count(sale.id)
+    house.clock.advance(timedelta(days=10))
+
+    await till.refund(sale.id)
+
+    counts_at = await house.deps.pool.fetchval(
+        "SELECT counts_at FROM sale_change WHERE chain_id = $1", house.chain_id
+    )
+    assert counts_at == counted_at
     assert await house.breaches() == {}
 
 

@@ -257,26 +257,59 @@ async def test_a_key_that_holds_only_an_id_gives_the_sale_as_it_stands(till: Til
     assert await till.post(line("a", 4200), idempotency_key=key) == await till.sale(posted.id)
 
 
-async def test_categories_are_those_of_the_moment(till: Till, house: House) -> None:
-    """SQ-55, SQ-56: moved out of its category later, the sale keeps what it was sold as."""
+async def test_categories_are_those_of_the_count(till: Till, house: House) -> None:
+    """SQ-55: moved out of an excluded category before the count, it earns; after it, no more."""
     await till.catalog()
-    posted = await till.post(line("a", 6000, catalog_object_id=till.names["soin"]))
-    (sold,) = posted.lines
-    assert list(sold.category_ids) == [till.names["soins"]]
-    assert (sold.variation_id, sold.item_id) == (till.names["soin"], till.names["item-soin"])
-    moved = pb.CatalogObject(
-        id=till.names["item-soin"], type=pb.CATALOG_OBJECT_TYPE_ITEM, name="soin"
+    soins, soin = till.names["soins"], till.names["soin"]
+    rule = pb.AccrualRule(
+        type=pb.ACCRUAL_TYPE_SPEND, points=1, amount_minor=100, excluded_category_ids=[soins]
     )
-    await house.stub.UpsertCatalogObjects(
+    await till.rules(rule)
+    counted, posted = [
+        await till.post(line("a", 6000, catalog_object_id=soin), line("b", 500)) for _ in range(2)
+    ]
+    (sold, _) = posted.lines
+    assert list(sold.category_ids) == [soins]
+    assert (sold.variation_id, sold.item_id) == (soin, till.names["item-soin"])
+    assert (await till.count(counted.id)).balance == 5
+
+    await upsert_soin(till, category_ids=[])
+
+    assert (await till.preview(sale_id=posted.id)).points.base == 65
+    after = await till.count(posted.id)
+    assert (after.sale.earned.base, list(after.sale.lines[0].category_ids)) == (65, [])
+    assert after.sale.total_minor == posted.total_minor
+    (kept, _) = (await till.sale(counted.id)).lines
+    assert list(kept.category_ids) == [soins]
+    assert (await till.refund(counted.id)).points == -5
+
+
+async def test_what_the_catalog_lost_stays_as_it_was_sold(till: Till, house: House) -> None:
+    """SQ-55: the item was deleted between posting and counting: its line keeps its category."""
+    await till.catalog()
+    soins = till.names["soins"]
+    await till.rules(
+        pb.AccrualRule(type=pb.ACCRUAL_TYPE_CATEGORY, points=5, category_id=soins),
+    )
+    posted = await till.post(line("a", 6000, catalog_object_id=till.names["soin"]))
+
+    await upsert_soin(till, deleted=True)
+
+    assert (await till.preview(sale_id=posted.id)).points.base == 5
+    counted = await till.count(posted.id)
+    assert (counted.balance, list(counted.sale.lines)) == (5, list(posted.lines))
+
+
+async def upsert_soin(till: Till, **changes: Any) -> None:
+    """The item of the category soins is written anew."""
+    item = pb.CatalogObject(
+        id=till.names["item-soin"], type=pb.CATALOG_OBJECT_TYPE_ITEM, name="soin", **changes
+    )
+    await till.house.stub.UpsertCatalogObjects(
         pb.UpsertCatalogObjectsRequest(
-            idempotency_key=new_id(), chain_id=house.chain_id, objects=[moved]
+            idempotency_key=new_id(), chain_id=till.house.chain_id, objects=[item]
         )
     )
-    rule = pb.AccrualRule(type=pb.ACCRUAL_TYPE_CATEGORY, points=5, category_id=till.names["soins"])
-    await till.rules(rule)
-
-    assert (await till.count(posted.id)).balance == 5
-    assert await till.earned(line("a", 6000, catalog_object_id=till.names["soin"])) == 0
 
 
 @pytest.mark.parametrize("currency", ["USD", "cad", ""])

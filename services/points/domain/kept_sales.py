@@ -5,14 +5,15 @@ Prices are in `sales`, worth in `terms`, what refunds do in `refunds`; here is h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from services.points.domain import sales
-from services.points.domain.errors import NumberOutOfRange
+from services.points.domain import earning, sales
+from services.points.domain.catalog import Sellable
+from services.points.domain.errors import NumberOutOfRange, OccurredInFuture, OccurredTooEarly
 from services.points.domain.ids import (
     AccountId,
     CatalogId,
@@ -24,7 +25,7 @@ from services.points.domain.ids import (
 )
 from services.points.domain.refunds import Change
 from services.points.domain.sale_errors import SaleCounted, SaleOfAnother
-from services.points.domain.sales import Discount, Sale, Tax
+from services.points.domain.sales import Discount, Sale, SaleLine, Tax
 from services.points.domain.terms import SettledSale
 
 # Of discounts and of taxes; a till has a handful.
@@ -83,6 +84,8 @@ class KeptSale:
     discounts: tuple[NamedDiscount, ...]
     taxes: tuple[NamedTax, ...]
     reference_id: str
+    # The till itself said when it was sold.
+    dated: bool = False
     created_at: datetime
     updated_at: datetime
     counted_at: datetime | None = None
@@ -202,6 +205,20 @@ def without_reward(kept: KeptSale, reward_id: RewardId, *, now: datetime) -> Kep
     return _moved(repriced(replace(kept, discounts=left)), now=now)
 
 
+def as_of_count(kept: KeptSale, known: Mapping[CatalogId, Sellable], *, now: datetime) -> KeptSale:
+    """An open sale as it is counted at this moment, which is when it earns.
+
+    One that its till dated earns then, within the bound of every earn (`earning.occurred`). Lines
+    lie in the categories of now (SQ-55); what the catalog has lost meanwhile stays as it was.
+    """
+    sold = replace(
+        kept.sale,
+        occurred_at=_earns_at(kept, now=now),
+        lines=tuple(_as_known(line, known) for line in kept.sale.lines),
+    )
+    return replace(kept, sale=sold)
+
+
 def counted(
     kept: KeptSale, settled: SettledSale, *, member_id: MemberId | None, now: datetime
 ) -> KeptSale:
@@ -232,6 +249,20 @@ def require_of(kept: KeptSale, member_id: MemberId) -> None:
     """Refuses the sale of somebody else."""
     if kept.member_id not in (None, member_id):
         raise SaleOfAnother
+
+
+def _earns_at(kept: KeptSale, *, now: datetime) -> datetime:
+    if not kept.dated:
+        return now
+    try:
+        return earning.occurred(kept.sale.occurred_at, now=now)
+    except (OccurredTooEarly, OccurredInFuture):
+        return now
+
+
+def _as_known(line: SaleLine, known: Mapping[CatalogId, Sellable]) -> SaleLine:
+    sold = known.get(line.sold_id) if line.sold_id else None
+    return replace(line, category_ids=sold.category_ids) if sold else line
 
 
 def _moved(kept: KeptSale, *, now: datetime) -> KeptSale:

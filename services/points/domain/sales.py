@@ -34,7 +34,7 @@ PERCENTAGE_MAX = Decimal(100)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaleLine:
-    """One line as it was sold. `category_ids` are those of that moment, parents included (SQ-55).
+    """One line as it was sold. `category_ids` are those of the count, parents included (SQ-55).
 
     `gross_minor` is quantity times `unit_price_minor`; `net_minor` what is left of it after every
     discount and before tax; `tax_minor` the tax, whether it was on top or in the price.
@@ -50,6 +50,11 @@ class SaleLine:
     gross_minor: int
     net_minor: int
     tax_minor: int = 0
+
+    @property
+    def sold_id(self) -> CatalogId | None:
+        """What of the catalog it is: a variation, or an item without."""
+        return self.variation_id or self.item_id
 
     @property
     def paid_minor(self) -> int:

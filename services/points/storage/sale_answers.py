@@ -33,6 +33,7 @@ def encode(kept: KeptSale) -> bytes:
         "tip_minor": sale.tip_minor,
         "reference_id": kept.reference_id,
         "occurred_at": sale.occurred_at.isoformat(),
+        "dated": kept.dated,
         "created_at": kept.created_at.isoformat(),
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
@@ -62,6 +63,8 @@ def decode(answer: bytes, *, chain_id: ChainId) -> KeptSale | SaleId:
         discounts=discounts,
         taxes=tuple(tax_from(one) for one in document["taxes"]),
         reference_id=document["reference_id"],
+        # Keys of before it was kept have none; nobody asks it of an answer.
+        dated=document.get("dated", False),
         created_at=created_at,
         updated_at=created_at,
     )

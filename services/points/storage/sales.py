@@ -45,25 +45,26 @@ from services.points.storage.sale_documents import (
 
 _COLUMNS = """
 chain_id, id, salon_id, member_id, account_id, program_id, state, currency, lines, discounts, taxes,
-tip_minor, reference_id, occurred_at, created_at, updated_at, counted_at, terms, worth,
+tip_minor, reference_id, occurred_at, dated, created_at, updated_at, counted_at, terms, worth,
 expired_counted, version
 """
 
 _INSERT = """
 INSERT INTO sale (
-    chain_id, id, salon_id, currency, tip_minor, reference_id, occurred_at, created_at, member_id,
+    chain_id, id, salon_id, currency, tip_minor, reference_id, dated, created_at, member_id,
     account_id, program_id, state, lines, discounts, taxes, total_minor, tax_minor, discount_minor,
-    updated_at, counted_at, terms, worth, expired_counted, version)
+    updated_at, counted_at, terms, worth, expired_counted, version, occurred_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-        $21, $22, $23, $24)
+        $21, $22, $23, $24, $25)
 """
 
 _UPDATE = """
 UPDATE sale
 SET member_id = $3, account_id = $4, program_id = $5, state = $6, lines = $7, discounts = $8,
     taxes = $9, total_minor = $10, tax_minor = $11, discount_minor = $12, updated_at = $13,
-    counted_at = $14, terms = $15, worth = $16, expired_counted = $17, version = $18
-WHERE chain_id = $1 AND id = $2 AND version = $18 - 1 AND state = $19
+    counted_at = $14, terms = $15, worth = $16, expired_counted = $17, version = $18,
+    occurred_at = $19
+WHERE chain_id = $1 AND id = $2 AND version = $18 - 1 AND state = $20
 RETURNING 1
 """
 
@@ -127,7 +128,7 @@ async def insert_sale(conn: Connection, kept: KeptSale) -> None:
         sale.currency,
         sale.tip_minor,
         kept.reference_id,
-        sale.occurred_at,
+        kept.dated,
         kept.created_at,
         *_state_columns(kept),
     )
@@ -277,6 +278,7 @@ def _state_columns(kept: KeptSale) -> tuple[object, ...]:
         worth_document(settled.worth) if settled else None,
         kept.expired_counted,
         kept.version,
+        sale.occurred_at,
     )
 
 
@@ -307,6 +309,7 @@ def _kept(row: asyncpg.Record) -> KeptSale:
         discounts=discounts,
         taxes=tuple(tax_from(document) for document in row["taxes"]),
         reference_id=row["reference_id"],
+        dated=row["dated"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         counted_at=row["counted_at"],

@@ -99,6 +99,8 @@ async def _worth(
 ) -> SaleWorth:
     if kept is not None and kept.settled is not None:
         return kept.settled.worth
+    if kept is not None:
+        kept = await sale_terms.as_of_count(conn, kept, now=now)
     salon_id = kept.sale.salon_id if kept else preview.salon_id
     view = await program_rows.chain_view(conn, preview.chain_id, *([salon_id] if salon_id else []))
     program = named(view.programs, account.program_id if account else preview.program_id)

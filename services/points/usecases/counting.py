@@ -72,9 +72,10 @@ async def count_sale(deps: Deps, count: Count) -> Counted:
     """Count an open sale for an account. Repeatable: the same key returns the first answer.
 
     Another key gets the first entries, `already_counted` (N2). Locks the key, the account, then
-    the sale. A sale of nobody becomes the member's; points date from the sale. Refuses with
-    AccountUnknown, SaleUnknown, SaleElsewhere, SaleOfAnother, SaleCounted, ProgramInactive,
-    SalonInactive, SalonNotInProgram, PointsInvalid or BalanceTooLarge.
+    the sale. A sale of nobody becomes the member's; points date from the count, or from when its
+    till says that it was sold (`kept_sales.as_of_count`). Refuses with AccountUnknown, SaleUnknown,
+    SaleElsewhere, SaleOfAnother, SaleCounted, ProgramInactive, SalonInactive, SalonNotInProgram,
+    PointsInvalid or BalanceTooLarge.
     """
     claim = requests.claim(
         deps,
@@ -127,17 +128,15 @@ async def _count(deps: Deps, conn: Connection, count: Count) -> _Answer:
         account, _ = await overdue.post_overdue(deps, conn, account)
         return _Answer(balance=account.balance, already_counted=True)
     account, _ = await overdue.post_overdue(deps, conn, account)
+    now = deps.clock.now(count.chain_id)
+    kept = await sale_terms.as_of_count(conn, kept, now=now)
     program, settled = await _settled(conn, kept, account)
     movements = _movements(deps, account, settled, actor=count.actor)
     await ledger_rows.write(conn, movements)
-    after = kept_sales.counted(
-        kept, settled, member_id=account.member_id, now=deps.clock.now(count.chain_id)
-    )
+    after = kept_sales.counted(kept, settled, member_id=account.member_id, now=now)
     await sale_rows.update_sale(conn, after, was=SaleState.OPEN)
     account = movements[-1].after if movements else account
     await _follow(deps, conn, account, program, after, movements, actor=count.actor)
-    # What dates from a sale of long ago may have ended already (D8).
-    account, _ = await overdue.post_overdue(deps, conn, account)
     return _Answer(balance=account.balance, already_counted=False)
 
 

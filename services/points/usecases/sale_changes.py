@@ -181,6 +181,8 @@ async def _nobodys(deps: Deps, conn: Connection, kept: KeptSale, *, actor: Actor
 
     Were it left open, it could be counted in full for somebody after its refund.
     """
+    now = deps.clock.now(kept.sale.chain_id)
+    kept = await sale_terms.as_of_count(conn, kept, now=now)
     sale = kept.sale
     view = await program_rows.chain_view(conn, sale.chain_id, sale.salon_id)
     found = await sale_terms.terms_of(
@@ -191,7 +193,7 @@ async def _nobodys(deps: Deps, conn: Connection, kept: KeptSale, *, actor: Actor
         zone=view.zone(sale.salon_id),
     )
     settled = terms.settled(sale, found)
-    closed = kept_sales.counted(kept, settled, member_id=None, now=deps.clock.now(sale.chain_id))
+    closed = kept_sales.counted(kept, settled, member_id=None, now=now)
     await sale_rows.update_sale(conn, closed, was=SaleState.OPEN)
     await outbox.append(conn, [events.sale_counted(closed, points=0, actor=actor)])
     return closed
@@ -243,8 +245,7 @@ def _require_same(earlier: Change, asked: Asked) -> None:
 def _is_of(line: SaleLine, draft: LineDraft) -> bool:
     """Whether a line was made of this draft; the catalog's price may have changed since."""
     if draft.unit_price_minor is None:
-        sold = line.variation_id or line.item_id
-        return (line.quantity, sold) == (draft.quantity, draft.catalog_object_id)
+        return (line.quantity, line.sold_id) == (draft.quantity, draft.catalog_object_id)
     return (line.quantity, line.unit_price_minor) == (draft.quantity, draft.unit_price_minor)
 
 

@@ -8,12 +8,14 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from services.chassis.postgres import Connection
-from services.points.domain import promotions
+from services.points.domain import kept_sales, promotions
 from services.points.domain.ids import ChainId, RewardId
+from services.points.domain.kept_sales import KeptSale
 from services.points.domain.ledger import Account
 from services.points.domain.programs import Program
 from services.points.domain.sale_errors import CurrencyForeign
 from services.points.domain.terms import SaleReward, SaleTerms
+from services.points.storage import catalog as catalog_rows
 from services.points.storage import chains as chain_rows
 from services.points.storage import promotions as promotion_rows
 from services.points.usecases import standings
@@ -56,6 +58,13 @@ async def terms_of(
             for reward_id in reward_ids
         ),
     )
+
+
+async def as_of_count(conn: Connection, kept: KeptSale, *, now: datetime) -> KeptSale:
+    """An open sale as it is counted at this moment, with the catalog of now; writes nothing."""
+    ids = {line.sold_id for line in kept.sale.lines if line.sold_id}
+    known = await catalog_rows.lines_resolved(conn, kept.sale.chain_id, sorted(ids))
+    return kept_sales.as_of_count(kept, known, now=now)
 
 
 async def require_currency(conn: Connection, chain_id: ChainId, currency: str) -> None:

@@ -84,7 +84,7 @@ async def create_sale(deps: Deps, wanted: NewSale) -> SaleView:
     """Keep a sale, priced to the cent and open until it is counted.
 
     Repeatable: the same key returns the sale as it was made, whatever became of it since. Locks
-    the key. Lines keep the categories that their items are in now, parents included (SQ-55).
+    the key. Lines have the categories of now, parents included, until the count asks again (SQ-55).
     Refuses with SalonUnknown, SalonInactive, CurrencyForeign, OccurredTooEarly, OccurredInFuture,
     and what `lines_of`, `sales.pricing` and `sales.checked` refuse.
     """
@@ -144,6 +144,7 @@ async def _new(deps: Deps, conn: Connection, wanted: NewSale) -> KeptSale:
         discounts=wanted.discounts,
         taxes=wanted.taxes,
         reference_id=wanted.reference_id,
+        dated=wanted.occurred_at is not None,
         created_at=now,
         updated_at=now,
     )

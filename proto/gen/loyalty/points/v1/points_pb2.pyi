@@ -2740,7 +2740,9 @@ class Sale(_message.Message):
     @_builtins.property
     def taxes(self) -> _containers.RepeatedCompositeFieldContainer[Global___SaleTax]: ...
     @_builtins.property
-    def occurred_at(self) -> _timestamp_pb2.Timestamp: ...
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """From the count on that of its points."""
+
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -2896,7 +2898,7 @@ class CreateSaleRequest(_message.Message):
     def taxes(self) -> _containers.RepeatedCompositeFieldContainer[Global___SaleTax]: ...
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was sold; unset = now."""
+        """When it was sold; unset = when it is counted."""
 
     @_builtins.property
     def actor(self) -> _types_pb2.Actor: ...
