@@ -14,6 +14,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from services.chassis.errors import RateLimited, RemoteRefusal, Unavailable
+from services.gateway.message_words import MESSAGE_REFUSALS
 from services.gateway.order_words import ORDER_REFUSALS
 from services.gateway.refusal_words import OWN_REFUSALS, Words
 from services.gateway.sale_words import SALE_REFUSALS
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 REFUSALS: Final[Mapping[str, Words]] = {
     **SERVICE_REFUSALS,
     **SALE_REFUSALS,
+    **MESSAGE_REFUSALS,
     **ORDER_REFUSALS,
     **OWN_REFUSALS,
 }
