@@ -291,3 +291,33 @@ async def test_a_full_refund_gives_the_reward_back_if_the_owner_says_so(
     told = await till.facts("sale.changed", events_pb.SaleChanged)
     assert [list(fact.returned_reward_ids) for fact in told] == [[], expected]
     assert await house.breaches() == {}
+
+
+async def test_a_refund_names_only_rewards_that_are_still_on_its_sale(
+    till: Till, house: House
+) -> None:
+    """R36, LS-75: given back by staff and used on the next sale, it comes back with that one."""
+    returning = pb.RefundSettings(reward_on_refund=pb.REWARD_ON_REFUND_RETURN)
+    await till.rules(SPEND_1, refunds=returning)
+    await house.adjust(150)
+    first = await till.post(line("a", 10000))
+    moved, undone, stays = [
+        await taken(house, first.id, discount=IN_KIND, reward_id=new_id()) for _ in range(3)
+    ]
+    await till.count(first.id)
+    second = await till.post(line("a", 10000))
+    await till.apply(second.id, moved)
+    await till.count(second.id)
+    await house.give_back(undone, on_no_sale=True)
+
+    seen = await till.refund(first.id, dry_run=True)
+    of_first = await till.refund(first.id, change_id="all")
+    again = await till.refund(first.id, change_id="all")
+    of_second = await till.refund(second.id)
+
+    assert list(of_first.returned_reward_ids) == [stays]
+    assert list(seen.returned_reward_ids) == list(again.returned_reward_ids) == [stays]
+    assert list(of_second.returned_reward_ids) == [moved]
+    told = await till.facts("sale.changed", events_pb.SaleChanged)
+    assert [list(fact.returned_reward_ids) for fact in told] == [[stays], [moved]]
+    assert await house.breaches() == {}

@@ -5,6 +5,7 @@ A sale's row is locked after its account's, never before.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
@@ -233,17 +234,24 @@ async def leave_for_good(conn: Connection, *, chain_id: ChainId, reward_id: Rewa
 
 
 async def drop_rewards(
-    conn: Connection, *, chain_id: ChainId, sale_id: SaleId, reward_ids: tuple[RewardId, ...]
-) -> None:
-    """Say that rewards are not on a sale any more; the sale must be locked."""
-    if reward_ids:
-        await conn.execute(
-            "DELETE FROM sale_reward"
-            " WHERE chain_id = $1 AND reward_id = ANY($2::uuid[]) AND sale_id = $3",
-            chain_id,
-            list(reward_ids),
-            sale_id,
-        )
+    conn: Connection, *, chain_id: ChainId, sale_id: SaleId, reward_ids: Sequence[RewardId]
+) -> tuple[RewardId, ...]:
+    """Say that rewards are not on a sale any more; answers those that were. It must be locked.
+
+    Not there is one that went on another sale since, or whose points came back (LS-75).
+    """
+    if not reward_ids:
+        return ()
+    rows = await conn.fetch(
+        "DELETE FROM sale_reward"
+        " WHERE chain_id = $1 AND reward_id = ANY($2::uuid[]) AND sale_id = $3"
+        " RETURNING reward_id",
+        chain_id,
+        list(reward_ids),
+        sale_id,
+    )
+    dropped = {row["reward_id"] for row in rows}
+    return tuple(reward_id for reward_id in reward_ids if reward_id in dropped)
 
 
 async def _read(

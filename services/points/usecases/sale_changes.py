@@ -124,6 +124,10 @@ async def carry_out(deps: Deps, conn: Connection, asked: Asked) -> Changed:
     else:
         fact = _fact(deps, asked, settled, at=occurred_at)
         movement, leaving = await _moved(conn, kept, effect, account, fact=fact)
+    # Terms tell what was on it when it was counted; staff may have given some back since.
+    back = await sale_rows.drop_rewards(
+        conn, chain_id=asked.chain_id, sale_id=asked.sale_id, reward_ids=effect.rewards
+    )
     written = KeptChange(
         change=change,
         account_id=kept.sale.account_id,
@@ -133,11 +137,11 @@ async def carry_out(deps: Deps, conn: Connection, asked: Asked) -> Changed:
         posting_id=movement.posting.id if movement else None,
         expired_before=leaving.expired,
         forgiven=leaving.forgiven,
-        returned_reward_ids=effect.rewards,
+        returned_reward_ids=back,
         occurred_at=occurred_at,
         recorded_at=deps.clock.real_now(),
     )
-    kept = await _write(deps, conn, kept, effect, written, movement, place=len(history) + 1)
+    kept = await _write(deps, conn, kept, written, movement, place=len(history) + 1)
     await _follow(deps, conn, asked, kept, effect, written, account=account, movement=movement)
     after = movement.after if movement else account
     return Changed(
@@ -311,13 +315,12 @@ async def _write(
     deps: Deps,
     conn: Connection,
     kept: KeptSale,
-    effect: Effect,
     written: KeptChange,
     movement: Movement | None,
     *,
     place: int,
 ) -> KeptSale:
-    """The posting, the change, the sale's next version; what comes back is on no sale any more."""
+    """The posting, the change, and the sale's next version."""
     sale = kept.sale
     if movement is not None:
         await ledger_rows.write(conn, [movement])
@@ -326,9 +329,6 @@ async def _write(
         kept, expired=written.expired_before, now=deps.clock.now(sale.chain_id)
     )
     await sale_rows.update_sale(conn, after, was=SaleState.COUNTED)
-    await sale_rows.drop_rewards(
-        conn, chain_id=sale.chain_id, sale_id=sale.id, reward_ids=effect.rewards
-    )
     return after
 
 
