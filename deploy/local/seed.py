@@ -130,7 +130,11 @@ def _make_chain(operator: Door, layout: Layout) -> dict[str, Any]:
             f"If the chain is there and only {layout.demo} was lost, `make reset` starts afresh."
         )
     made: dict[str, Any] = answer.json()
-    made["text_to_join"]["keyword"] = story.KEYWORD
+    made["text_to_join"] = operator.call(
+        "PUT",
+        f"/v2/operator/chains/{made['chain_id']}/text-to-join",
+        {"keyword": story.KEYWORD},
+    )["text_to_join"]
     made["operator_key"] = layout.secrets().operator_key
     return made
 

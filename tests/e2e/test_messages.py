@@ -78,3 +78,28 @@ async def test_a_walk_through_time_warns_on_the_right_day(stack: Stack) -> None:
     assert last_day - day == timedelta(days=16)
     assert "100 points expirent le " in warning["body"]
     assert str(last_day.year) in warning["body"]
+
+
+async def test_a_keyword_is_answered_with_a_form_that_knows_the_phone(stack: Stack) -> None:
+    """LS-20, LS-21, LS-41: JOIGNEZ in any spelling; the link opens the form, the phone in it."""
+    chain = await open_chain(stack)
+    phone = fresh_phone()
+    door = f"/v2/operator/chains/{chain.told['chain_id']}/text-to-join"
+    operator = {"Authorization": f"Bearer {stack.operator_key}"}
+    async with chain.client() as client:
+        given = await client.put(door, json={}, headers=operator)
+        assert given.status_code == 200, given.text
+        number = given.json()["text_to_join"]["number"]
+        text = {"from": phone, "to": number, "body": "  joignez! "}
+        assert (await client.post("/v2/sandbox/sms", json=text)).status_code == 200
+        (answer,) = await mail_when(client, phone, several(1))
+        link = next(word for word in answer["body"].split() if "/join?" in word)
+        async with httpx.AsyncClient(follow_redirects=True) as visitor:
+            page = (await visitor.get(link)).text
+            altered = (await visitor.get(f"{link}x")).text
+
+    assert answer["kind"] == "TEXT_TO_JOIN"
+    assert phone.removeprefix("+") not in link
+    assert f'value="{phone}"' in page
+    assert 'value="sms"' in page
+    assert phone not in altered

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import struct
 from collections.abc import Mapping
 from typing import Final
 
@@ -23,6 +25,7 @@ from loyalty.types.v1 import types_pb2
 from loyalty.types.v1.types_pb2 import Actor
 
 from services.chassis.errors import RemoteRefusal, Unavailable
+from services.chassis.signing import Unsealable
 from services.gateway.member import holdings
 from services.gateway.member.codes import send_code
 from services.gateway.member.door import PageRoute, Visit, VisitDep
@@ -53,6 +56,8 @@ SOURCES: Final[Mapping[str, types_pb2.EnrollmentSource.ValueType]] = {
     "tablet": types_pb2.ENROLLMENT_SOURCE_TABLET,
     "receipt": types_pb2.ENROLLMENT_SOURCE_RECEIPT,
 }
+# Longer than any token of a texted link.
+TOKEN_LENGTH_MAX: Final = 200
 # Form fields by the names that enrollment uses in its refusals.
 JOIN_FIELDS: Final = {
     "phone": "phone",
@@ -81,8 +86,8 @@ async def join_page(
     first_visit: bool = False,
 ) -> Response:
     """The form that makes a visitor a member; both boxes of consent start unticked."""
-    said = fields or Fields()
     query = visit.request.query_params
+    said = fields or Fields(phone=texted_phone(visit, query.get("t", "")))
     return visit.show(
         "join.html",
         problems=problems,
@@ -96,6 +101,22 @@ async def join_page(
         phone=phone_kind(visit.request),
         contact=await _contact(visit),
     )
+
+
+def texted_phone(visit: Visit, token: str) -> str:
+    """The phone that a texted link carries, sealed for this chain (LS-21); empty when it is over.
+
+    The token holds its end in seconds, 4 bytes big-endian, then the phone.
+    """
+    sealer = visit.deps.sealer(f"join-phone/{visit.chain.id}")
+    try:
+        sealed = base64.urlsafe_b64decode(token[:TOKEN_LENGTH_MAX] + "=" * (-len(token) % 4))
+        opened = sealer.open(sealed)
+        (end,) = struct.unpack(">I", opened[:4])
+        phone = opened[4:].decode("ascii")
+    except (ValueError, struct.error, Unsealable):
+        return ""
+    return phone if visit.deps.clock.now().timestamp() < end else ""
 
 
 async def _contact(visit: Visit) -> str:
