@@ -112,8 +112,8 @@ MESSAGE_REFUSALS: Final[Mapping[str, Words]] = {
         fr="Ce numéro est celui d’une autre chaîne. Choisissez-en un autre.",
     ),
     "NUMBER_MISSING": Words(
-        status=400,
-        public="MISSING_REQUIRED_PARAMETER",
+        status=404,
+        public="NOT_FOUND",
         en="There is no number yet. Give the chain its number first.",
         fr="Il n’y a pas encore de numéro. Donnez d’abord son numéro à la chaîne.",
     ),

@@ -31,6 +31,11 @@ OFFER_SHAPE: Final[dict[str, Any]] = {
     "updated_at": THEN,
     "version": 1,
 }
+# One pixel.
+_PIXEL: Final = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABAQMAAAAl21bKAAAAA1BMVEUAAACnej3aAAAACk"
+    "lEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
 _PICTURED: Final = {
     **OFFER_SHAPE,
     "image_url": f"https://meche.example/m/salon-leonie/offers/{OFFER}/image/5f1d…",
@@ -183,6 +188,6 @@ TELLING_EXAMPLES: Final = {
     ),
     "ReleaseNumber": Example(None, {}),
     "DuplicateOffer": Example({"idempotency_key": KEY}, {"offer": {**OFFER_SHAPE, **_LATER}}),
-    "SetOfferImage": Example({"image": "iVBORw0KGgo…"}, {"offer": _PICTURED}),
+    "SetOfferImage": Example({"image": _PIXEL}, {"offer": _PICTURED}),
     "DeleteOfferImage": Example(None, {"offer": OFFER_SHAPE}),
 }

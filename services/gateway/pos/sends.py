@@ -79,16 +79,20 @@ async def create_scheduled(caller: LoyaltyWriter, body: SaveScheduled) -> Respon
 
 
 @router.put(
-    "/scheduled/{message_id}", response_model=ScheduledAnswer, operation_id="UpdateScheduledMessage"
+    "/scheduled/{scheduled_message_id}",
+    response_model=ScheduledAnswer,
+    operation_id="UpdateScheduledMessage",
 )
-async def update_scheduled(caller: LoyaltyWriter, message_id: str, body: SaveScheduled) -> Response:
+async def update_scheduled(
+    caller: LoyaltyWriter, scheduled_message_id: str, body: SaveScheduled
+) -> Response:
     """Change a scheduled message; fields that are left out stay, an empty `offer_id` = none."""
     wanted = body.scheduled_message
     with api_fields(_SCHEDULED | {"message_id": ""}):
         answer = await caller.deps.clients.messaging.UpdateScheduledMessage(
             messaging_pb2.UpdateScheduledMessageRequest(
                 chain_id=caller.chain_id,
-                message_id=known_id(message_id),
+                message_id=known_id(scheduled_message_id),
                 days_before=wanted.days_before,
                 offer_id=wanted.offer_id,
                 sms_body=wanted.sms_body,
@@ -104,14 +108,18 @@ async def update_scheduled(caller: LoyaltyWriter, message_id: str, body: SaveSch
 
 
 @router.delete(
-    "/scheduled/{message_id}", response_model=NothingAnswer, operation_id="DeleteScheduledMessage"
+    "/scheduled/{scheduled_message_id}",
+    response_model=NothingAnswer,
+    operation_id="DeleteScheduledMessage",
 )
-async def delete_scheduled(caller: LoyaltyWriter, message_id: str) -> Response:
+async def delete_scheduled(caller: LoyaltyWriter, scheduled_message_id: str) -> Response:
     """Nothing more leaves by it."""
     with api_fields({"message_id": ""}):
         await caller.deps.clients.messaging.DeleteScheduledMessage(
             messaging_pb2.DeleteScheduledMessageRequest(
-                chain_id=caller.chain_id, message_id=known_id(message_id), actor=caller.actor
+                chain_id=caller.chain_id,
+                message_id=known_id(scheduled_message_id),
+                actor=caller.actor,
             )
         )
     return Json({})
