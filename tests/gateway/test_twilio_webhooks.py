@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loyalty.messaging.v1 import messaging_pb2
 from pydantic import SecretStr
-from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
+from twilio.request_validator import RequestValidator
 
 from services.chassis.errors import RemoteRefusal, Unavailable
 from services.gateway.app import create_app
