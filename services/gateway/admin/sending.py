@@ -206,7 +206,7 @@ async def send_page(desk: DeskDep, send_id: str) -> Response:
         here="sends",
         send=send,
         offer=await _offer_of(desk, send.offer_id),
-        status=_statuses(desk).get(send.status, ""),
+        state=_statuses(desk).get(send.status, ""),
         under_way=send.status in UNDER_WAY,
         gone=_gone(send),
         warning=desk.say(warning) if warning else "",
