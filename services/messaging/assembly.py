@@ -41,7 +41,7 @@ def _sms(app: App[Settings]) -> Provider | None:
         account_sid=settings.twilio_account_sid,
         auth_token=settings.twilio_auth_token.get_secret_value(),
         base_url=settings.twilio_base_url,
-        status_callback=settings.twilio_status_callback,
+        status_callback=settings.status_callback,
     )
     app.on_stop(twilio.close)
     return twilio

@@ -34,7 +34,9 @@ class Settings(ServiceSettings):
         "https://api.twilio.com", description="address of Twilio's API, another one in tests"
     )
     twilio_status_callback: str = Field(
-        "", description="where Twilio tells what became of a message; empty = it stays sent"
+        "",
+        description="where Twilio tells what became of a message; empty = the gateway's door where "
+        "PUBLIC_URL is https, else nowhere",
     )
     smtp_host: str = Field("", description="host that takes mail")
     smtp_port: int = Field(587, ge=1, le=65535, description="its port")
@@ -49,6 +51,13 @@ class Settings(ServiceSettings):
         pattern=r"^[^@\s<>]+@[^@\s<>]+$",
         description="address that e-mail comes from; the chain's name is shown beside it",
     )
+
+    @property
+    def status_callback(self) -> str:
+        """Where Twilio tells what became of a message; empty = it stays sent."""
+        if self.twilio_status_callback or not self.public_url.startswith("https://"):
+            return self.twilio_status_callback
+        return f"{self.public_url.rstrip('/')}/webhooks/twilio/status"
 
     @model_validator(mode="after")
     def _providers_are_complete(self) -> Self:

@@ -61,3 +61,20 @@ def test_a_provider_without_what_it_needs_stops_the_start_with_one_line_each(
     with pytest.raises(SettingsWrong) as wrong:
         settings(monkeypatch, **environment)
     assert {line.partition(":")[0] for line in wrong.value.lines} == variables
+
+
+@pytest.mark.parametrize(
+    ("environment", "callback"),
+    [
+        ({}, ""),
+        ({"PUBLIC_URL": "https://meche.example/"}, "https://meche.example/webhooks/twilio/status"),
+        (
+            {"PUBLIC_URL": "https://meche.example", "TWILIO_STATUS_CALLBACK": "https://x.example"},
+            "https://x.example",
+        ),
+    ],
+)
+def test_twilio_tells_the_front_door_what_became_of_a_message(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], callback: str
+) -> None:
+    assert settings(monkeypatch, **environment).status_callback == callback
