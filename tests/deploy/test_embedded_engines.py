@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 import redis.asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 
 from deploy.local import databases, processes
 from tests import engines
@@ -19,7 +20,7 @@ async def _produce(bootstrap: str, *values: bytes) -> None:
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, request_timeout_ms=5000
     )
-    await producer.start()
+    await _connected(producer)
     try:
         for value in values:
             await producer.send_and_wait(
@@ -27,6 +28,18 @@ async def _produce(bootstrap: str, *values: bytes) -> None:
             )
     finally:
         await producer.stop()
+
+
+async def _connected(producer: AIOKafkaProducer) -> None:
+    """Start a producer; the port is open a moment before the broker behind it answers."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await producer.start()
+            except KafkaConnectionError:
+                await asyncio.sleep(0.1)
+            else:
+                return
 
 
 async def _consume(bootstrap: str, count: int) -> list[bytes]:

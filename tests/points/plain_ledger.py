@@ -190,12 +190,12 @@ class Member:
             self._fill(homeless, at=now, months=self.months)
 
     def count(self, sold: Sold, now: datetime) -> None:
-        """A sale earns, dated when it was sold."""
+        """A sale earns as of its count: no till said when it was sold."""
         self.settle(now)
+        sold.at = now
         sold.begin()
         if sold.base + sold.bonus:
-            self._gain("EARN", sold.base + sold.bonus, at=sold.at, months=sold.months, sale=sold)
-        self.settle(now)
+            self._gain("EARN", sold.base + sold.bonus, at=now, months=sold.months, sale=sold)
 
     def refund(self, sold: Sold, change: str, how: object, now: datetime) -> None:
         """All of it, lines by uid, or an amount of money."""

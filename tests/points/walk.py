@@ -185,7 +185,7 @@ class Walk:
         await self._count(sold)
 
     async def _count_late(self) -> None:
-        """A sale that was left open; its points date from the day of the sale."""
+        """A sale that was left open; its points date from the day of the count."""
         if self.open_sales:
             _, sold = self.open_sales.pop()
             await self._count(sold)
