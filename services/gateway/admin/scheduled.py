@@ -19,6 +19,7 @@ from services.chassis.errors import RemoteRefusal
 from services.gateway.admin.audience import FIELDS_MAX, Choice
 from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
 from services.gateway.admin.preview import Preview, Words, previews_of
+from services.gateway.arriving import with_offer
 from services.gateway.errors import ApiError
 from services.gateway.web.forms import NO_PROBLEMS, Problems, new_key, problems_of
 
@@ -119,7 +120,11 @@ async def create_message(desk: ManagerDesk) -> Response:
     if problems:
         return await _form(desk, said, problems=problems)
     try:
-        await desk.deps.clients.messaging.CreateScheduledMessage(
+        await with_offer(
+            desk.deps,
+            desk.chain_id,
+            said["offer_id"],
+            desk.deps.clients.messaging.CreateScheduledMessage,
             CreateScheduledMessageRequest(
                 idempotency_key=choice.key,
                 chain_id=desk.chain_id,
@@ -133,7 +138,7 @@ async def create_message(desk: ManagerDesk) -> Response:
                     enabled=said["enabled"] == "1",
                 ),
                 actor=desk.principal.actor,
-            )
+            ),
         )
     except RemoteRefusal as refusal:
         return await _form(desk, said, problems=problems_of(refusal, desk.language, shown=_SHOWN))
@@ -166,7 +171,11 @@ async def save_message(desk: ManagerDesk, message_id: str) -> Response:
     if problems:
         return await _form(desk, said, message_id=message_id, problems=problems)
     try:
-        await desk.deps.clients.messaging.UpdateScheduledMessage(
+        await with_offer(
+            desk.deps,
+            desk.chain_id,
+            said["offer_id"],
+            desk.deps.clients.messaging.UpdateScheduledMessage,
             UpdateScheduledMessageRequest(
                 chain_id=desk.chain_id,
                 message_id=message_id,
@@ -177,7 +186,7 @@ async def save_message(desk: ManagerDesk, message_id: str) -> Response:
                 email_body=said["email_body"],
                 enabled=said["enabled"] == "1",
                 actor=desk.principal.actor,
-            )
+            ),
         )
     except RemoteRefusal as refusal:
         problems = problems_of(refusal, desk.language, shown=_SHOWN)

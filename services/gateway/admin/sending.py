@@ -30,6 +30,7 @@ from services.gateway.admin.audience import (
 )
 from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
 from services.gateway.admin.preview import Words, previews_of
+from services.gateway.arriving import with_offer
 from services.gateway.web import i18n
 from services.gateway.web.forms import NO_PROBLEMS, Problems, new_key, problems_of
 from services.gateway.web.i18n import N_
@@ -161,7 +162,13 @@ async def _send(desk: Desk, offer_id: str, choice: Choice) -> Response:
             return await _show(desk, offer_id, choice, problems=problems)
         request.send_at.FromDatetime(at.replace(tzinfo=desk.zone))
     try:
-        answer = await desk.deps.clients.messaging.CreateSend(request)
+        answer = await with_offer(
+            desk.deps,
+            desk.chain_id,
+            request.offer_id,
+            desk.deps.clients.messaging.CreateSend,
+            request,
+        )
     except RemoteRefusal as refusal:
         problems = problems_of(refusal, desk.language, shown=_SHOWN)
         return await _show(desk, offer_id, choice, cursor=choice.text("cursor"), problems=problems)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from loyalty.messaging.v1 import messaging_pb2
 from starlette.responses import Response
 
+from services.gateway.arriving import with_offer
 from services.gateway.errors import Json, api_fields
 from services.gateway.pos import cursors
 from services.gateway.pos.caller import LoyaltyReader, LoyaltyWriter
@@ -57,7 +58,11 @@ async def create_scheduled(caller: LoyaltyWriter, body: SaveScheduled) -> Respon
     """Plan a birthday message; Essentiel and Pro (LS-64 to LS-70)."""
     wanted = body.scheduled_message
     with api_fields(_SCHEDULED):
-        answer = await caller.deps.clients.messaging.CreateScheduledMessage(
+        answer = await with_offer(
+            caller.deps,
+            caller.chain_id,
+            wanted.offer_id or "",
+            caller.deps.clients.messaging.CreateScheduledMessage,
             messaging_pb2.CreateScheduledMessageRequest(
                 idempotency_key=caller.key(body.idempotency_key),
                 chain_id=caller.chain_id,
@@ -71,7 +76,7 @@ async def create_scheduled(caller: LoyaltyWriter, body: SaveScheduled) -> Respon
                     enabled=wanted.enabled is not False,
                 ),
                 actor=caller.actor,
-            )
+            ),
         )
     return Json(
         {"scheduled_message": scheduled_shape(answer.message), "warnings": list(answer.warnings)}
@@ -89,7 +94,11 @@ async def update_scheduled(
     """Change a scheduled message; fields that are left out stay, an empty `offer_id` = none."""
     wanted = body.scheduled_message
     with api_fields(_SCHEDULED | {"message_id": ""}):
-        answer = await caller.deps.clients.messaging.UpdateScheduledMessage(
+        answer = await with_offer(
+            caller.deps,
+            caller.chain_id,
+            wanted.offer_id or "",
+            caller.deps.clients.messaging.UpdateScheduledMessage,
             messaging_pb2.UpdateScheduledMessageRequest(
                 chain_id=caller.chain_id,
                 message_id=known_id(scheduled_message_id),
@@ -100,7 +109,7 @@ async def update_scheduled(
                 email_body=wanted.email_body,
                 enabled=wanted.enabled,
                 actor=caller.actor,
-            )
+            ),
         )
     return Json(
         {"scheduled_message": scheduled_shape(answer.message), "warnings": list(answer.warnings)}
@@ -170,7 +179,13 @@ async def create_send(caller: LoyaltyWriter, body: CreateSendIn) -> Response:
     if wanted.send_at is not None:
         request.send_at.FromDatetime(wanted.send_at)
     with api_fields(_SEND):
-        answer = await caller.deps.clients.messaging.CreateSend(request)
+        answer = await with_offer(
+            caller.deps,
+            caller.chain_id,
+            request.offer_id,
+            caller.deps.clients.messaging.CreateSend,
+            request,
+        )
     return Json({"send": send_shape(answer.send), "warnings": list(answer.warnings)})
 
 
