@@ -95,10 +95,31 @@ async def every_flow(house: MessagingHarness, *, sandbox: bool) -> None:
                 by_herself=True,
             ),
         )
+    await codes_and_plans(house, chain_id)
+    # Whatever can go wrong on the way: refused with the number, cut off, garbled.
+    house.twilio.script.extend(["400 21610", "take and drop", "garbage", "take and 503"])
+    house.smtp.script.extend(["rcpt 550", "data 451", "take and drop"])
+    for body in ("aide", "Joignez", f"{NAME} {PHONE} {EMAIL}"):
+        await house.text(body, chain_id=meant, phone=PHONE, number=number)
+    for _ in range(6):
+        await house.drain()
+        house.clock.advance(timedelta(seconds=60))
+    await bounces(house)
+    for body in ("STOP", "OUI", "STOP"):
+        await house.text(body, chain_id=meant, phone=PHONE, number=number)
+    mail = await house.pool.fetchval(
+        "SELECT id FROM delivery WHERE chain_id = $1 AND channel = 'EMAIL' LIMIT 1", chain_id
+    )
+    await unsubscribing.unsubscribe(deps, deps.unsubscribe.sign(chain_id.bytes + mail.bytes))
+    await house.drain()
+
+
+async def codes_and_plans(house: MessagingHarness, chain_id: ChainId) -> None:
+    """Codes for both addresses, a birthday and a send to everybody."""
     await house.request_code(chain_id, address=PHONE)
     await house.request_code(chain_id, channel=Channel.EMAIL, address=EMAIL)
     await schedules.create(
-        deps,
+        house.deps,
         schedules.CreateScheduled(
             idempotency_key=str(uuid4()),
             fingerprint=b"",
@@ -109,9 +130,9 @@ async def every_flow(house: MessagingHarness, *, sandbox: bool) -> None:
             enabled=True,
         ),
     )
-    assert await timely.run_due(deps, chain_id) == 2
+    assert await timely.run_due(house.deps, chain_id) == 2
     await sends.create(
-        deps,
+        house.deps,
         sends.CreateSend(
             idempotency_key=str(uuid4()),
             fingerprint=b"",
@@ -122,32 +143,21 @@ async def every_flow(house: MessagingHarness, *, sandbox: bool) -> None:
             send_at=None,
         ),
     )
-    # Whatever can go wrong on the way: refused with the number, cut off, garbled.
-    house.twilio.script.extend(["400 21610", "take and drop", "garbage", "take and 503"])
-    house.smtp.script.extend(["rcpt 550", "data 451", "take and drop"])
-    for body in ("aide", "Joignez", f"{NAME} {PHONE} {EMAIL}"):
-        await house.text(body, chain_id=meant, phone=PHONE, number=number)
-    for _ in range(6):
-        await house.drain()
-        house.clock.advance(timedelta(seconds=60))
+
+
+async def bounces(house: MessagingHarness) -> None:
+    """The provider could not deliver some of them."""
     for row in await house.pool.fetch(
         "SELECT provider_message_id FROM delivery WHERE provider_message_id <> '' LIMIT 3"
     ):
         await statuses.receive_status(
-            deps,
+            house.deps,
             statuses.ReceiveStatus(
                 provider_message_id=row["provider_message_id"],
                 status="undelivered",
                 error_code="30003",
             ),
         )
-    for body in ("STOP", "OUI", "STOP"):
-        await house.text(body, chain_id=meant, phone=PHONE, number=number)
-    mail = await house.pool.fetchval(
-        "SELECT id FROM delivery WHERE chain_id = $1 AND channel = 'EMAIL' LIMIT 1", chain_id
-    )
-    await unsubscribing.unsubscribe(deps, deps.unsubscribe.sign(chain_id.bytes + mail.bytes))
-    await house.drain()
 
 
 async def broken_events(house: MessagingHarness, bootstrap: str) -> None:
