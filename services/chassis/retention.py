@@ -36,8 +36,8 @@ RULES = (
         statement="""
         DELETE FROM outbox WHERE id IN (
             SELECT id FROM outbox
-            WHERE published_at IS NOT NULL AND published_at < now() - make_interval(days => $1)
-            ORDER BY published_at LIMIT $2)
+            WHERE recorded_at < now() - make_interval(days => $1)
+              AND published_at < now() - make_interval(days => $1) LIMIT $2)
         """,
     ),
     # Longer than the outbox of any source: a replayed event must still be known.
