@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -71,13 +72,14 @@ async def words(
     if occasion.words is not None:
         own = dict.fromkeys(Language, occasion.words)
     languages = _languages(delivery, chain)
-    try:
-        return _render(deps, delivery, languages, params=params, own=own)
-    except KeyError:
-        return Rejected(reason="no_words")
-    except (TemplateError, TypeError, ValueError):
-        # Checked when they were saved; what has changed since must not silence a salon.
-        return _render(deps, delivery, languages, params=params, own={})
+    # Own words were checked when they were saved, on other values: where these do not fit, the
+    # given ones are said. Where there are none, this message alone fails and no other waits for it.
+    for said in (own, {}):
+        with contextlib.suppress(
+            TemplateError, ArithmeticError, LookupError, TypeError, ValueError
+        ):
+            return _render(deps, delivery, languages, params=params, own=said)
+    return Rejected(reason="no_words")
 
 
 def _render(

@@ -1,0 +1,36 @@
+"""Messages to many when something goes wrong on the way (LS-59 to LS-63, ADR 0017)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from loyalty.messaging.v1 import messaging_pb2_grpc
+
+from services.messaging import rpc
+from tests.messaging.conftest import MessagingHarness
+from tests.messaging.test_sends import Door, members, report, send, told
+from tests.messaging.wire import serving
+
+
+@pytest.fixture
+async def door(messaging: MessagingHarness) -> AsyncIterator[Door]:
+    async with serving(rpc.register(messaging.deps), rpc.STATUS) as channel:
+        yield messaging_pb2_grpc.MessagingServiceStub(channel)
+
+
+async def test_words_that_fit_one_member_only_hold_up_nobody_else(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """The check tries samples; words that then do not fit fail one message and not the sender."""
+    chain_id = await messaging.chain()
+    (bob,) = await members(messaging, chain_id, 1, given_name="Bob")
+    (alice,) = await members(messaging, chain_id, 1, given_name="Alice", phone="+14385550001")
+    words = '{{ chain }}: bonjour{% if name == "Bob" and name > 5 %} Bob{% endif %}'
+    made = await send(door, chain_id, sms_body=words)
+    await messaging.drain()
+    assert await told(messaging, chain_id, "ANNOUNCEMENT") == [alice.phone]
+    found = (await report(door, made)).report
+    assert (found.sent, found.failed) == (1, 1)
+    (failed,) = [one for one in await messaging.entries(chain_id) if one.state == "FAILED"]
+    assert (failed.member_id, failed.reason) == (bob.member_id, "no_words")
