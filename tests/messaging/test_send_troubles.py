@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
+from loyalty.messaging.v1 import messaging_pb2 as pb
 from loyalty.messaging.v1 import messaging_pb2_grpc
 
 from services.messaging import rpc
+from services.messaging.domain.provider import SendOutcome, TryLater, Unclear
+from services.messaging.usecases import outcomes, sending
+from services.messaging.usecases.sending import Claimed
 from tests.messaging.conftest import MessagingHarness
-from tests.messaging.test_sends import Door, members, report, send, told
+from tests.messaging.test_sends import Door, members, offer, report, send, told
 from tests.messaging.wire import serving
 
 
@@ -34,3 +39,23 @@ async def test_words_that_fit_one_member_only_hold_up_nobody_else(
     assert (found.sent, found.failed) == (1, 1)
     (failed,) = [one for one in await messaging.entries(chain_id) if one.state == "FAILED"]
     assert (failed.member_id, failed.reason) == (bob.member_id, "no_words")
+
+
+@pytest.mark.parametrize("outcome", [TryLater(reason="provider_busy"), Unclear(reason="lost")])
+async def test_what_a_provider_gives_back_after_the_stop_does_not_leave(
+    messaging: MessagingHarness, door: Door, outcome: SendOutcome
+) -> None:
+    """LS-59, ADR 0017: the owner stops a send while a provider is being asked to take a message."""
+    chain_id = await messaging.chain()
+    await members(messaging, chain_id, 1)
+    made = await send(door, chain_id, offer_id=str(await offer(messaging, chain_id)))
+    taken = await sending.claim_next(messaging.deps)
+    assert isinstance(taken, Claimed)
+    await door.StopSend(pb.StopSendRequest(chain_id=str(chain_id), send_id=made.send.id))
+    await outcomes.record_outcome(messaging.deps, taken.delivery, outcome, provider="twilio")
+    messaging.clock.advance(timedelta(hours=1))
+    await messaging.drain()
+    assert await told(messaging, chain_id) == []
+    assert (await messaging.states(chain_id))[-1] == ("EXPIRED", "send_stopped")
+    found = (await report(door, made)).report
+    assert (found.chosen, found.queued, found.sent, found.failed) == (1, 0, 0, 0)

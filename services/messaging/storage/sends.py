@@ -111,6 +111,16 @@ async def words_of(
     )
 
 
+async def is_stopped(conn: Connection, chain_id: ChainId, send_id: SendId) -> bool:
+    """Whether nothing more of a send may leave."""
+    found: bool | None = await conn.fetchval(
+        "SELECT state = 'STOPPED' FROM message_send WHERE chain_id = $1 AND id = $2",
+        chain_id,
+        send_id,
+    )
+    return bool(found)
+
+
 async def page(
     conn: Connection,
     chain_id: ChainId,

@@ -55,6 +55,15 @@ async def of_delivery(
     return occasion(deps, delivery.channel, chain, message.words, offer)
 
 
+async def is_stopped(conn: Connection, delivery: Delivery) -> bool:
+    """Whether it belongs to a send that was stopped, for the time when its turn comes.
+
+    A provider may have had it in hand when it was, and not have taken it.
+    """
+    send_id = delivery.params.get("send_id")
+    return bool(send_id) and await sends.is_stopped(conn, delivery.chain_id, SendId(UUID(send_id)))
+
+
 async def _of_send(
     deps: Deps, conn: Connection, delivery: Delivery, chain: Chain, send_id: SendId
 ) -> Occasion | Rejected:

@@ -36,9 +36,10 @@ from services.messaging.domain.provider import (
     SendOutcome,
     Unclear,
 )
+from services.messaging.domain.send import STOPPED_REASON
 from services.messaging.storage import consents, contacts, deliveries
 from services.messaging.templates import Words
-from services.messaging.usecases import holding, numbers, outcomes, wording
+from services.messaging.usecases import holding, numbers, occasions, outcomes, wording
 from services.messaging.usecases.deps import Deps
 
 log = structlog.get_logger(__name__)
@@ -145,6 +146,10 @@ async def claim_next(deps: Deps, *, chain_id: ChainId | None = None) -> Claim:
         provider = _provider(deps, delivery, chain)
         if delivery.state is DeliveryState.SENDING:
             return await _claim_lookup(deps, conn, delivery, chain, provider, now=now)
+        if await occasions.is_stopped(conn, delivery):
+            state, reason = DeliveryState.EXPIRED, STOPPED_REASON
+            await outcomes.end(deps, conn, delivery, state=state, reason=reason)
+            return Settled()
         settings = await holding.settings_of(conn, delivery.chain_id, chain)
         decided = verdict(
             delivery,
