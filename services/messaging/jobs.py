@@ -100,13 +100,24 @@ async def keep_time(deps: Deps) -> None:
     """Queue birthdays and planned sends when their time comes, for ever; in every chain."""
     while True:
         try:
-            for chain_id in await timely.chains(deps):
-                await timely.run_due(deps, chain_id)
+            await run_due(deps)
         except _TROUBLE as error:
             if not isinstance(error, Unavailable) and not is_lost(error):
                 raise
             log.warning("timely_lost_database", fault=type(error).__name__)
         await asyncio.sleep(TIMELY_SECONDS)
+
+
+async def run_due(deps: Deps) -> None:
+    """Queue what is due in every chain, once; what fails in one is tried again the next time.
+
+    No chain waits for another: a send that takes too long would else hold up all that come after.
+    """
+    for chain_id in await timely.chains(deps):
+        try:
+            await timely.run_due(deps, chain_id)
+        except Exception as error:
+            log.error("timely_failed", chain_id=str(chain_id), exc_info=error)
 
 
 def due_source(deps: Deps) -> DueSource:

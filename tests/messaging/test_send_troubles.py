@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from loyalty.messaging.v1 import messaging_pb2 as pb
 from loyalty.messaging.v1 import messaging_pb2_grpc
 
-from services.messaging import rpc
+from services.messaging import jobs, rpc
 from services.messaging.domain.provider import SendOutcome, TryLater, Unclear
 from services.messaging.usecases import outcomes, sending
 from services.messaging.usecases.sending import Claimed
@@ -59,3 +60,37 @@ async def test_what_a_provider_gives_back_after_the_stop_does_not_leave(
     assert (await messaging.states(chain_id))[-1] == ("EXPIRED", "send_stopped")
     found = (await report(door, made)).report
     assert (found.chosen, found.queued, found.sent, found.failed) == (1, 0, 0, 0)
+
+
+async def test_one_chains_trouble_keeps_no_other_chain_waiting(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """LS-62: a send that cannot be queued now is tried again; those of other chains go out."""
+    made = []
+    for chain_id in sorted([await messaging.chain() for _ in range(3)]):
+        await members(messaging, chain_id, 1)
+        request = pb.CreateSendRequest(
+            idempotency_key="p", chain_id=str(chain_id), sms_body="{{ chain }}: bonjour"
+        )
+        request.send_at.FromDatetime(messaging.clock.now() + timedelta(seconds=1))
+        made.append(await door.CreateSend(request))
+    messaging.clock.advance(timedelta(seconds=2))
+    first = made[0]
+    kept = await messaging.pool.fetchval(
+        "SELECT audience FROM message_send WHERE chain_id = $1", UUID(first.send.chain_id)
+    )
+
+    async def write(audience: object) -> None:
+        await messaging.pool.execute(
+            "UPDATE message_send SET audience = $2 WHERE chain_id = $1",
+            UUID(first.send.chain_id),
+            audience,
+        )
+
+    await write({"of": "a later release"})
+    await jobs.run_due(messaging.deps)
+    states = await messaging.pool.fetch("SELECT state FROM message_send ORDER BY chain_id")
+    assert [row["state"] for row in states] == ["SCHEDULED", "SENDING", "SENDING"]
+    await write(kept)
+    await jobs.run_due(messaging.deps)
+    assert (await report(door, first)).status == pb.SEND_STATUS_SENDING
