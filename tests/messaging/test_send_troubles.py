@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.messaging.v1 import messaging_pb2 as pb
 from loyalty.messaging.v1 import messaging_pb2_grpc
+from loyalty.types.v1 import types_pb2
 
+from services.chassis.errors import RemoteRefusal
 from services.messaging import jobs, rpc
 from services.messaging.domain.provider import SendOutcome, TryLater, Unclear
 from services.messaging.usecases import outcomes, sending
 from services.messaging.usecases.sending import Claimed
 from tests.messaging.conftest import MessagingHarness
-from tests.messaging.test_sends import Door, members, offer, report, send, told
+from tests.messaging.test_sends import Door, audience, members, offer, report, send, told
 from tests.messaging.wire import serving
 
 
@@ -94,3 +98,35 @@ async def test_one_chains_trouble_keeps_no_other_chain_waiting(
     await write(kept)
     await jobs.run_due(messaging.deps)
     assert (await report(door, first)).status == pb.SEND_STATUS_SENDING
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        ({"languages": [99]}, "languages"),
+        ({"languages": [types_pb2.LANGUAGE_UNSPECIFIED]}, "languages"),
+        ({"channels": [99]}, "channels"),
+    ],
+)
+async def test_a_filter_that_is_not_understood_is_nobody_and_not_everybody(
+    messaging: MessagingHarness, door: Door, words: dict[str, Any], field: str
+) -> None:
+    """LS-59: a language of a later release must not widen an audience to the whole chain."""
+    chain_id = await messaging.chain()
+    await members(messaging, chain_id, 1)
+    with pytest.raises(RemoteRefusal) as refused:
+        await audience(door, chain_id, **words)
+    assert (refused.value.code, refused.value.field) == ("audience_invalid", field)
+    with pytest.raises(RemoteRefusal):
+        await send(door, chain_id, sms_body="{{ chain }}", filter=pb.AudienceFilter(**words))
+
+
+@pytest.mark.parametrize("seconds", [2**60, -62135596800, 253402300799])
+async def test_a_moment_that_no_calendar_has_is_refused(
+    messaging: MessagingHarness, door: Door, seconds: int
+) -> None:
+    chain_id = await messaging.chain()
+    offer_id = str(await offer(messaging, chain_id))
+    with pytest.raises(RemoteRefusal) as refused:
+        await send(door, chain_id, offer_id=offer_id, send_at=Timestamp(seconds=seconds))
+    assert (refused.value.code, refused.value.field) == ("number_out_of_range", "send_at")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from datetime import UTC, datetime
 from uuid import UUID
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.types.v1 import types_pb2
 
 from services.messaging.domain import errors
@@ -17,6 +19,8 @@ from services.messaging.domain.offer import OfferId
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
 KEY_LENGTH_MAX = 128
+YEAR_MIN = 1970
+YEAR_MAX = 9998
 
 _UUID_FORM = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}", re.ASCII)
 _SEQUENCE_FORM = re.compile(rb"[1-9][0-9]{0,17}")
@@ -46,6 +50,19 @@ def uuid(text: str, *, field: str) -> UUID:
     if _UUID_FORM.fullmatch(text) is None:
         raise errors.IdInvalid(field=field)
     return UUID(text)
+
+
+def moment(stamp: Timestamp, *, field: str) -> datetime:
+    """A point in time that every zone has a day for. Refuses with NumberOutOfRange."""
+    try:
+        found = stamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        found = None
+    if found is None or not YEAR_MIN <= found.year <= YEAR_MAX:
+        raise errors.NumberOutOfRange(
+            field=field, params={"minimum": str(YEAR_MIN), "maximum": str(YEAR_MAX)}
+        )
+    return found
 
 
 def limit(asked: int) -> int:

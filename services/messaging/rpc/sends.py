@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from loyalty.messaging.v1 import messaging_pb2 as pb
 from loyalty.types.v1 import types_pb2
@@ -18,10 +19,18 @@ from services.messaging.rpc import reading, writing
 from services.messaging.rpc.door import Door
 from services.messaging.usecases import audiences, sends
 
+Known = TypeVar("Known", Language, Channel)
+
 SENDS_MAX = 100
 SENDS_GIVEN = 20
-_LANGUAGES = {types_pb2.LANGUAGE_FR: Language.FR, types_pb2.LANGUAGE_EN: Language.EN}
-_CHANNELS = {types_pb2.CHANNEL_SMS: Channel.SMS, types_pb2.CHANNEL_EMAIL: Channel.EMAIL}
+_LANGUAGES: Mapping[int, Language] = {
+    types_pb2.LANGUAGE_FR: Language.FR,
+    types_pb2.LANGUAGE_EN: Language.EN,
+}
+_CHANNELS: Mapping[int, Channel] = {
+    types_pb2.CHANNEL_SMS: Channel.SMS,
+    types_pb2.CHANNEL_EMAIL: Channel.EMAIL,
+}
 
 
 class SendsServicer(Door):
@@ -73,7 +82,11 @@ class SendsServicer(Door):
                     excluded=tuple(reading.member_id(one) for one in request.excluded_member_ids),
                     only=tuple(reading.member_id(one) for one in request.member_ids),
                 ),
-                send_at=request.send_at.ToDatetime(UTC) if request.HasField("send_at") else None,
+                send_at=(
+                    reading.moment(request.send_at, field="send_at")
+                    if request.HasField("send_at")
+                    else None
+                ),
             ),
         )
         return pb.CreateSendResponse(send=_send(shown), warnings=shown.warnings)
@@ -130,9 +143,17 @@ def _filter(asked: pb.AudienceFilter) -> AudienceFilter:
         tier_ids=tuple(reading.uuid(one, field="tier_ids") for one in asked.tier_ids),
         birthday_months=tuple(asked.birthday_months),
         salon_ids=tuple(reading.uuid(one, field="salon_ids") for one in asked.salon_ids),
-        languages=tuple(_LANGUAGES[one] for one in asked.languages if one in _LANGUAGES),
-        channels=tuple(_CHANNELS[one] for one in asked.channels if one in _CHANNELS),
+        languages=_known(asked.languages, _LANGUAGES, field="languages"),
+        channels=_known(asked.channels, _CHANNELS, field="channels"),
     )
+
+
+def _known(numbers: Iterable[int], known: Mapping[int, Known], *, field: str) -> tuple[Known, ...]:
+    """Choices of a filter. What is not understood is refused: left out, it would mean everybody."""
+    asked = tuple(numbers)
+    if any(one not in known for one in asked):
+        raise errors.AudienceInvalid(field=field, params={"limit_max": str(len(known))})
+    return tuple(known[one] for one in asked)
 
 
 def _member(member: AudienceMember) -> pb.AudienceMember:
