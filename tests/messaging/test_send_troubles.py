@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -98,6 +98,20 @@ async def test_one_chains_trouble_keeps_no_other_chain_waiting(
     await write(kept)
     await jobs.run_due(messaging.deps)
     assert (await report(door, first)).status == pb.SEND_STATUS_SENDING
+
+
+async def test_a_resend_gets_the_first_answer_though_the_offer_is_gone(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """The owner's answer was lost: what she pressed has happened, and is not refused now."""
+    chain_id = await messaging.chain()
+    await members(messaging, chain_id, 1)
+    offer_id = await offer(messaging, chain_id, start_date=date(2026, 12, 1))
+    first = await send(door, chain_id, key="k", offer_id=str(offer_id))
+    assert "offer_not_started" in first.warnings
+    await offer(messaging, chain_id, offer_id=offer_id, deleted=True, version=2)
+    again = await send(door, chain_id, key="k", offer_id=str(offer_id))
+    assert (again.send.id, again.warnings) == (first.send.id, first.warnings)
 
 
 @pytest.mark.parametrize(

@@ -91,11 +91,11 @@ async def create(deps: Deps, command: CreateScheduled) -> Shown:
 
     async def work(conn: Connection) -> Shown:
         chain = await _chain(conn, command.chain_id)
-        require_schedules(chain)
-        warnings = await _checked(deps, conn, chain, command.words, command.offer_id)
         now = deps.clock.now(chain.chain_id)
 
         async def effect() -> bytes:
+            require_schedules(chain)
+            warnings = await _checked(deps, conn, chain, command.words, command.offer_id)
             message = ScheduledMessage(
                 chain_id=chain.chain_id,
                 id=ScheduledId(uuid4()),
@@ -109,13 +109,14 @@ async def create(deps: Deps, command: CreateScheduled) -> Shown:
                 version=1,
             )
             await rows.insert(conn, message)
-            return str(message.id).encode()
+            return " ".join((str(message.id), *warnings)).encode()
 
-        made = ScheduledId(UUID((await idempotency.once(conn, claim, effect)).decode()))
-        found = await rows.find(conn, chain.chain_id, made)
+        made, *warnings = (await idempotency.once(conn, claim, effect)).decode().split()
+        found = await rows.find(conn, chain.chain_id, ScheduledId(UUID(made)))
         if found is None:
             raise NotFound(field="message_id")
-        return Shown(message=found, held_by_plan=False, warnings=warnings)
+        held = not has_schedules(chain)
+        return Shown(message=found, held_by_plan=held, warnings=tuple(warnings))
 
     return await in_transaction(deps.pool, work)
 

@@ -78,16 +78,17 @@ async def create(deps: Deps, command: CreateSend) -> Shown:
             created_at=now,
             chosen=0,
         )
-        warnings = await _checked(deps, conn, chain, send)
 
         async def effect() -> bytes:
+            warnings = await _checked(deps, conn, chain, send)
             await rows.insert(conn, send)
             if send.send_at <= now:
                 await _let_go(deps, conn, chain, send)
-            return str(send.id).encode()
+            return " ".join((str(send.id), *warnings)).encode()
 
-        made = SendId(UUID((await idempotency.once(conn, claim, effect)).decode()))
-        return await _shown(conn, chain.chain_id, made, warnings=warnings)
+        answer = await idempotency.once(conn, claim, effect)
+        made, *warnings = answer.decode().split()
+        return await _shown(conn, chain.chain_id, SendId(UUID(made)), warnings=tuple(warnings))
 
     return await in_transaction(deps.pool, work)
 
