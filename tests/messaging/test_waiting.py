@@ -12,12 +12,13 @@ from services.messaging.domain import errors
 from services.messaging.domain.chain import ChainId
 from services.messaging.domain.consent import Channel
 from services.messaging.domain.message_settings import QuietHours
-from services.messaging.usecases import preferences
+from services.messaging.usecases import preferences, sending
 from services.messaging.usecases.preferences import SettingsChange
 from tests.messaging.conftest import EMAIL, PHONE, MessagingHarness
 from tests.messaging.ledger import Ledger
 
 TORONTO = ZoneInfo("America/Toronto")
+UTC_ZONE = ZoneInfo("UTC")
 # A number of Vancouver: three hours behind Montréal.
 VANCOUVER = "+16045550123"
 # One of several zones: the chain's home zone counts.
@@ -56,6 +57,36 @@ async def sent(messaging: MessagingHarness, chain_id: ChainId) -> list[str]:
 def test_quiet_goes_over_midnight(now: str, end: str | None) -> None:
     found = QuietHours(start=time(21), until=time(8)).end(local(now), zone=TORONTO)
     assert found == (local(end) if end else None)
+
+
+@pytest.mark.parametrize(
+    ("now", "end"),
+    [
+        # 1 November 2026, 02:00 is 01:00 again at 06:00 UTC.
+        ("2026-11-01T05:15", "2026-11-01T05:30"),
+        ("2026-11-01T05:45", None),
+        ("2026-11-01T06:15", "2026-11-01T06:30"),
+        ("2026-11-01T06:30", None),
+    ],
+)
+def test_a_quiet_that_ends_in_the_hour_that_comes_twice_ends_in_the_future(
+    now: str, end: str | None
+) -> None:
+    """A wait that lay in the past would be taken up again at once, for ever."""
+    found = QuietHours(start=time(20), until=time(1, 30)).end(local(now, UTC_ZONE), zone=TORONTO)
+    assert found == (local(end, UTC_ZONE) if end else None)
+
+
+async def test_the_morning_of_a_sandbox_is_right_across_a_change_of_clocks(
+    messaging: MessagingHarness,
+) -> None:
+    """8:00 of a business day after the change, told in real time before it."""
+    chain_id = await quiet_chain(messaging)
+    messaging.clock.set(local("2027-03-05T04:00", UTC_ZONE))
+    messaging.deps.clock.put_offset(chain_id, timedelta(days=10))
+    await messaging.enroll(chain_id)
+    assert await sent(messaging, chain_id) == []
+    assert await sending.next_due_at(messaging.deps) == local("2027-03-05T12:00", UTC_ZONE)
 
 
 def test_quiet_within_a_day() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -47,7 +47,11 @@ class QuietHours:
             return None
         later = over_midnight and clock >= self.start
         day = local.date() + timedelta(days=1 if later else 0)
-        return datetime.combine(day, self.until, tzinfo=zone)
+        end = datetime.combine(day, self.until, tzinfo=zone).astimezone(UTC)
+        if end > now:
+            return end
+        # Clocks went back, and this time comes twice: quiet ends when it comes again.
+        return datetime.combine(day, self.until.replace(fold=1), tzinfo=zone).astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,4 +127,4 @@ def _clock(text: str, field: str) -> time:
 def next_day(now: datetime, *, zone: ZoneInfo) -> datetime:
     """When the chain's next day begins: then its cap is fresh."""
     tomorrow = now.astimezone(zone).date() + timedelta(days=1)
-    return datetime.combine(tomorrow, time(), tzinfo=zone)
+    return datetime.combine(tomorrow, time(), tzinfo=zone).astimezone(UTC)
