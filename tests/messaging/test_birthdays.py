@@ -325,6 +325,17 @@ async def test_a_lowered_plan_holds_the_message_and_a_raised_one_catches_up_on_n
     assert not (await door.ListScheduledMessages(asked)).messages[0].held_by_plan
 
 
+async def test_a_resend_after_the_plan_was_lowered_gets_the_first_answer(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """P4: the owner's answer was lost; her message stands, and is held."""
+    chain_id = await messaging.chain(plan=Plan.ESSENTIEL)
+    first = await schedule_birthday(door, chain_id, key="k")
+    await messaging.tell_chain(chain_id, plan=Plan.PARTANT, version=2)
+    again = await schedule_birthday(door, chain_id, key="k")
+    assert (again.id, again.held_by_plan) == (first.id, True)
+
+
 async def test_what_was_queued_does_not_leave_after_the_plan_was_lowered(
     messaging: MessagingHarness, door: Door
 ) -> None:
