@@ -11,10 +11,11 @@ from loyalty.messaging.v1 import messaging_pb2_grpc
 from services.chassis.errors import KeyReused, RemoteRefusal
 from services.messaging import rpc
 from services.messaging.domain import errors
-from services.messaging.domain.chain import ChainId, MemberId
+from services.messaging.domain.chain import ChainId, MemberId, Plan
 from services.messaging.domain.consent import Channel
-from services.messaging.domain.delivery import STATUS_WAIT
-from services.messaging.usecases import status
+from services.messaging.domain.delivery import STATUS_WAIT, DeliveryState
+from services.messaging.usecases import numbers, status
+from services.messaging.usecases.numbers import ProvisionNumber
 from tests.messaging.conftest import EMAIL, MessagingHarness
 from tests.messaging.ledger import Ledger
 from tests.messaging.wire import serving
@@ -82,6 +83,25 @@ async def test_a_status_is_refused_while_a_stop_is_in_force(messaging: Messaging
             await stub.SendStatus(pb.SendStatusRequest(chain_id=str(chain_id), member_id="x"))
         assert refused.value.code == "id_invalid"
     assert len(await bodies(ledger)) == 1
+
+
+async def test_a_stop_to_the_shared_number_says_nothing_of_a_number_of_ones_own(
+    messaging: MessagingHarness,
+) -> None:
+    """D26, SQ-32: staff are refused what would not leave, and nothing else."""
+    chain_id = await messaging.chain(sandbox=False, plan=Plan.PRO)
+    await messaging.text("STOP")
+    contact = await messaging.enroll(chain_id)
+    with pytest.raises(errors.MessageStopped):
+        await status.send_status(messaging.deps, chain_id, contact.member_id, idempotency_key="k")
+    await numbers.provision_number(
+        messaging.deps,
+        ProvisionNumber(chain_id=chain_id, number="+15145550177", keyword="", by_operator=True),
+    )
+    entry = await status.send_status(
+        messaging.deps, chain_id, contact.member_id, idempotency_key="k"
+    )
+    assert entry.state is DeliveryState.QUEUED
 
 
 async def test_a_stop_after_the_button_blocks_the_status(messaging: MessagingHarness) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.chassis import outbox
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging import events, metrics
-from services.messaging.domain.chain import ChainId, MemberId
+from services.messaging.domain.chain import PLATFORM, Chain, ChainId, MemberId
 from services.messaging.domain.consent import (
     Address,
+    Barrier,
     Channel,
     ConsentRecord,
     ConsentSource,
+    MessageClass,
     Standing,
+    may_send,
 )
 from services.messaging.domain.errors import (
     ConsentBelongsToMember,
@@ -22,6 +25,7 @@ from services.messaging.domain.errors import (
     WordingVersionRequired,
 )
 from services.messaging.storage import consents, contacts
+from services.messaging.usecases import numbers
 from services.messaging.usecases.deps import Deps
 
 
@@ -107,6 +111,35 @@ async def set_email_consent(deps: Deps, command: SetEmailConsent) -> Standing:
         return standing
 
     return await in_transaction(deps.pool, work)
+
+
+async def barrier(
+    deps: Deps,
+    conn: Connection,
+    message_class: MessageClass,
+    address: Address,
+    *,
+    chain: Chain | None,
+    member_id: MemberId | None,
+) -> Barrier | None:
+    """What stands in the way of a message to an address at this moment; None: nothing (D18).
+
+    The one place that asks: when a message leaves, and when staff want to know whether it may.
+    """
+    if message_class is MessageClass.SECURITY:
+        return may_send(MessageClass.SECURITY, standing=None)
+    everywhere = replace(address, chain_id=PLATFORM)
+    number = await consents.find_standing(conn, everywhere)
+    # A STOP to the shared number says nothing of a number of the chain's own.
+    speaks_from_shared = await numbers.number_of(deps, conn, chain) == deps.sms_number
+    contact = await contacts.find_contact(conn, address.chain_id, member_id) if member_id else None
+    return may_send(
+        message_class,
+        standing=await consents.find_standing(conn, address),
+        number_stopped=number is not None and not number.granted and speaks_from_shared,
+        contact_verified=contact is not None
+        and contact.is_verified(address.channel, address=address.value),
+    )
 
 
 async def change_consent(conn: Connection, record: ConsentRecord) -> bool:

@@ -17,7 +17,7 @@ import structlog
 from services.chassis.postgres import Connection, in_transaction, listening
 from services.messaging.domain import segments
 from services.messaging.domain.chain import PLATFORM, Chain, ChainId
-from services.messaging.domain.consent import Address, Barrier, Channel, MessageClass, may_send
+from services.messaging.domain.consent import Address, Channel
 from services.messaging.domain.delivery import (
     LEASE,
     LOOKUPS_MAX,
@@ -39,7 +39,7 @@ from services.messaging.domain.provider import (
 from services.messaging.domain.send import STOPPED_REASON
 from services.messaging.storage import consents, contacts, deliveries
 from services.messaging.templates import Words
-from services.messaging.usecases import holding, numbers, occasions, outcomes, wording
+from services.messaging.usecases import consent, holding, numbers, occasions, outcomes, wording
 from services.messaging.usecases.deps import Deps
 
 log = structlog.get_logger(__name__)
@@ -155,7 +155,16 @@ async def claim_next(deps: Deps, *, chain_id: ChainId | None = None) -> Claim:
             delivery,
             chain_known=chain is not None or delivery.chain_id == PLATFORM,
             provider_known=provider is not None,
-            barrier=await _barrier(deps, conn, delivery, chain),
+            barrier=await consent.barrier(
+                deps,
+                conn,
+                delivery.message_class,
+                Address(
+                    chain_id=delivery.chain_id, channel=delivery.channel, value=delivery.address
+                ),
+                chain=chain,
+                member_id=delivery.member_id,
+            ),
             now=now,
             hold=holding.quiet(deps, delivery, chain, settings),
         )
@@ -182,33 +191,6 @@ async def claim_next(deps: Deps, *, chain_id: ChainId | None = None) -> Claim:
 
 def _provider(deps: Deps, delivery: Delivery, chain: Chain | None) -> Provider | None:
     return deps.providers.choose(delivery.channel, sandbox=chain is not None and chain.sandbox)
-
-
-async def _barrier(
-    deps: Deps, conn: Connection, delivery: Delivery, chain: Chain | None
-) -> Barrier | None:
-    """Ask consent for this address as it stands now (D18)."""
-    if delivery.message_class is MessageClass.SECURITY:
-        return may_send(MessageClass.SECURITY, standing=None)
-    here = Address(chain_id=delivery.chain_id, channel=delivery.channel, value=delivery.address)
-    everywhere = Address(chain_id=PLATFORM, channel=delivery.channel, value=delivery.address)
-    number_standing = await consents.find_standing(conn, everywhere)
-    # A STOP to the shared number says nothing of a number of the chain's own.
-    speaks_from_shared = await numbers.number_of(deps, conn, chain) == deps.sms_number
-    contact = (
-        await contacts.find_contact(conn, delivery.chain_id, delivery.member_id)
-        if delivery.member_id
-        else None
-    )
-    return may_send(
-        delivery.message_class,
-        standing=await consents.find_standing(conn, here),
-        number_stopped=number_standing is not None
-        and not number_standing.granted
-        and speaks_from_shared,
-        contact_verified=contact is not None
-        and contact.is_verified(delivery.channel, address=delivery.address),
-    )
 
 
 async def _claim_attempt(

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 from services.chassis.errors import InvariantViolated, KeyReused
 from services.chassis.postgres import Connection, in_transaction
-from services.messaging.domain.chain import PLATFORM, ChainId, MemberId
-from services.messaging.domain.consent import Address, Channel, MessageClass, may_send
+from services.messaging.domain.chain import ChainId, MemberId
+from services.messaging.domain.consent import Address, MessageClass
 from services.messaging.domain.contact import joined_by
 from services.messaging.domain.delivery import (
     NEWS_AGE_MAX,
@@ -18,7 +18,8 @@ from services.messaging.domain.delivery import (
     NewDelivery,
 )
 from services.messaging.domain.errors import ContactMissing, MemberUnknown, MessageStopped
-from services.messaging.storage import consents, contacts, deliveries
+from services.messaging.storage import contacts, deliveries
+from services.messaging.usecases import consent
 from services.messaging.usecases.deps import Deps
 
 
@@ -59,7 +60,16 @@ async def _queue(
     if channel is None:
         raise ContactMissing
     address = contact.address(channel)
-    await _ask_consent(conn, chain_id, channel, address)
+    barrier = await consent.barrier(
+        deps,
+        conn,
+        MessageClass.SERVICE,
+        Address(chain_id=chain_id, channel=channel, value=address),
+        chain=await contacts.find_chain(conn, chain_id),
+        member_id=member_id,
+    )
+    if barrier is not None:
+        raise MessageStopped(params={"channel": channel.value})
     now = deps.clock.real_now()
     await deliveries.queue(
         conn,
@@ -80,16 +90,3 @@ async def _queue(
         real_now=now,
         not_before=now + STATUS_WAIT,
     )
-
-
-async def _ask_consent(conn: Connection, chain_id: ChainId, channel: Channel, address: str) -> None:
-    here = Address(chain_id=chain_id, channel=channel, value=address)
-    everywhere = Address(chain_id=PLATFORM, channel=channel, value=address)
-    number = await consents.find_standing(conn, everywhere)
-    barrier = may_send(
-        MessageClass.SERVICE,
-        standing=await consents.find_standing(conn, here),
-        number_stopped=number is not None and not number.granted,
-    )
-    if barrier is not None:
-        raise MessageStopped(params={"channel": channel.value})
