@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.chassis.postgres import in_transaction
 from services.messaging import jobs, phones
 from services.messaging.domain import errors
 from services.messaging.domain.chain import ChainId
 from services.messaging.domain.consent import Channel
 from services.messaging.domain.message_settings import QuietHours
-from services.messaging.usecases import preferences, sending
+from services.messaging.usecases import contacts, preferences, sending
 from services.messaging.usecases.preferences import SettingsChange
 from tests.messaging.conftest import EMAIL, PHONE, MessagingHarness
 from tests.messaging.ledger import Ledger
@@ -145,6 +146,23 @@ async def test_consent_is_asked_when_the_wait_is_over(messaging: MessagingHarnes
     messaging.clock.set(local("2026-11-21T08:00"))
     assert "WELCOME" not in await sent(messaging, chain_id)
     assert ("BLOCKED", "stopped") in await messaging.states(chain_id)
+
+
+async def test_nothing_that_waited_leaves_for_a_member_who_was_erased(
+    messaging: MessagingHarness,
+) -> None:
+    """Law 25: a receipt that waits for the morning does not reach a phone that is forgotten."""
+    chain_id = await quiet_chain(messaging)
+    messaging.clock.set(local("2026-11-20T22:00"))
+    contact = await messaging.enroll(chain_id)
+    assert await sent(messaging, chain_id) == []
+    await in_transaction(
+        messaging.pool,
+        lambda conn: contacts.forget_contact(conn, chain_id, contact.member_id),
+    )
+    messaging.clock.set(local("2026-11-21T08:00"))
+    assert await sent(messaging, chain_id) == []
+    assert await messaging.states(chain_id) == [("BLOCKED", "erased")]
 
 
 async def test_a_walk_through_time_meets_the_end_of_the_quiet(

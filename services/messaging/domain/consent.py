@@ -84,6 +84,7 @@ class Barrier(StrEnum):
     STOPPED = "stopped"
     NOT_CONSENTED = "not_consented"
     NOT_VERIFIED = "not_verified"
+    ERASED = "erased"
 
 
 def may_send(
@@ -92,14 +93,18 @@ def may_send(
     standing: Standing | None,
     number_stopped: bool = False,
     contact_verified: bool = False,
+    erased: bool = False,
 ) -> Barrier | None:
     """What stands in the way of a message at this moment; None when it may leave.
 
     `standing` is None where nobody ever said anything about the address. `number_stopped` says
-    that the phone texted STOP to our number before any chain wrote to it (D26).
+    that the phone texted STOP to our number before any chain wrote to it (D26). `erased` says that
+    the member it is for asked to be forgotten after it was queued.
     """
     if message_class is MessageClass.SECURITY:
         return None
+    if erased:
+        return Barrier.ERASED
     if number_stopped or (standing is not None and not standing.granted):
         return Barrier.STOPPED
     if message_class is MessageClass.SERVICE:

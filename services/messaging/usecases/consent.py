@@ -139,6 +139,9 @@ async def barrier(
         number_stopped=number is not None and not number.granted and speaks_from_shared,
         contact_verified=contact is not None
         and contact.is_verified(address.channel, address=address.value),
+        erased=contact is None
+        and member_id is not None
+        and await contacts.is_erased(conn, address.chain_id, member_id),
     )
 
 
