@@ -15,9 +15,10 @@ from loyalty.points.v1 import points_pb2 as pb
 
 from services.chassis.errors import RemoteRefusal
 from services.chassis.postgres import transaction
-from services.points.domain.ids import ChainId, ChangeId, SaleId
+from services.points.domain.ids import ChainId, ChangeId, RewardId, SaleId
 from services.points.domain.ledger import Actor
 from services.points.domain.refunds import FullRefund
+from services.points.storage import sales as sale_rows
 from services.points.usecases import sale_changes
 from services.points.usecases.sale_changes import SaleRefund
 from tests.points.house import House, new_id
@@ -133,6 +134,31 @@ async def test_a_reward_that_is_undone_while_it_goes_on_a_sale(till: Till, house
         assert refused in ([], ["reward_undone"])
         assert (await till.sale(sale.id)).total_minor == 10000
         assert await house.balance() == 50
+    assert await house.breaches() == {}
+
+
+async def test_a_reward_that_is_undone_waits_for_its_sale_with_nothing_in_hand(
+    till: Till, house: House
+) -> None:
+    """A sale is locked before the rewards on it, by everybody: else two wait for each other."""
+    await house.adjust(100)
+    sale, reward = await till.post(line("a", 10000)), new_id()
+    discount = pb.RewardDiscount(name="10 %", percentage="10")
+    await house.debit(50, reward_id=reward, sale_id=sale.id, discount=discount)
+    chain_id, sale_id = ChainId(UUID(house.chain_id)), SaleId(UUID(sale.id))
+    async with transaction(house.deps.pool) as conn:
+        await sale_rows.lock_sale(conn, chain_id, sale_id)
+        undone = asyncio.create_task(house.give_back(reward))
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+        async with asyncio.timeout(5):
+            while not await house.deps.pool.fetchval(waiting):
+                await asyncio.sleep(0.01)
+        await conn.execute("SET LOCAL lock_timeout = '500ms'")
+        await sale_rows.drop_rewards(
+            conn, chain_id=chain_id, sale_id=sale_id, reward_ids=(RewardId(UUID(reward)),)
+        )
+    await undone
+    assert await house.balance() == 100
     assert await house.breaches() == {}
 
 

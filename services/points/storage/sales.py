@@ -212,6 +212,19 @@ async def put_reward(
     return SaleId(found)
 
 
+async def sale_of_reward(
+    conn: Connection, *, chain_id: ChainId, reward_id: RewardId
+) -> SaleId | None:
+    """The sale that a reward is on as it stands; None where it is on none. Locks nothing."""
+    found = await conn.fetchval(
+        "SELECT sale_id FROM sale_reward WHERE chain_id = $1 AND reward_id = $2 AND sale_id <> $3",
+        chain_id,
+        reward_id,
+        NOWHERE,
+    )
+    return SaleId(found) if found else None
+
+
 async def retire_reward(
     conn: Connection, *, chain_id: ChainId, reward_id: RewardId
 ) -> SaleId | None:

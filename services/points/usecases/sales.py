@@ -318,6 +318,10 @@ async def take_reward_off(
     In the caller's transaction; locks that sale. Refuses with SaleCounted where it was counted
     with the reward, unless rewards knows that it is `on_no_sale` any more (LS-75).
     """
+    seen = await sale_rows.sale_of_reward(conn, chain_id=chain_id, reward_id=reward_id)
+    if seen is not None:
+        # The sale before the rewards on it, as everybody locks them.
+        await _locked(conn, chain_id, seen)
     sale_id = await sale_rows.retire_reward(conn, chain_id=chain_id, reward_id=reward_id)
     if sale_id is None:
         return
