@@ -14,9 +14,10 @@ from loyalty.messaging.v1 import messaging_pb2_grpc
 from loyalty.types.v1 import types_pb2
 
 from services.chassis.errors import RemoteRefusal
+from services.chassis.postgres import transaction
 from services.messaging import jobs, rpc
 from services.messaging.domain.provider import SendOutcome, TryLater, Unclear
-from services.messaging.usecases import outcomes, sending
+from services.messaging.usecases import outcomes, sending, sends
 from services.messaging.usecases.sending import Claimed
 from tests.messaging.conftest import MessagingHarness
 from tests.messaging.test_sends import Door, audience, members, offer, report, send, told
@@ -144,3 +145,23 @@ async def test_a_moment_that_no_calendar_has_is_refused(
     with pytest.raises(RemoteRefusal) as refused:
         await send(door, chain_id, offer_id=offer_id, send_at=Timestamp(seconds=seconds))
     assert (refused.value.code, refused.value.field) == ("number_out_of_range", "send_at")
+
+
+async def test_a_send_to_more_than_a_request_has_time_for_goes_out_a_moment_later(
+    messaging: MessagingHarness, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LS-60: pressed once, it is neither refused nor lost, nor sent twice by a resend."""
+    monkeypatch.setattr(sends, "OWNER_WAITS_SECONDS_MAX", 0.2)
+    chain_id = await messaging.chain()
+    (alice,) = await members(messaging, chain_id, 1)
+    async with transaction(messaging.pool) as conn:
+        # As long as this is held, nothing can be queued.
+        await conn.execute("LOCK TABLE delivery IN SHARE MODE")
+        made = await send(door, chain_id, key="k", sms_body="{{ chain }}: bonjour")
+        again = await send(door, chain_id, key="k", sms_body="{{ chain }}: bonjour")
+    assert (made.send.status, made.send.report.chosen) == (pb.SEND_STATUS_SCHEDULED, 0)
+    assert again.send.id == made.send.id
+    await jobs.run_due(messaging.deps)
+    await messaging.drain()
+    assert await told(messaging, chain_id, "ANNOUNCEMENT") == [alice.phone]
+    assert (await report(door, made)).report.sent == 1

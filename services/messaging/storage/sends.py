@@ -176,6 +176,13 @@ async def chains(conn: Connection) -> list[ChainId]:
     return [ChainId(row["chain_id"]) for row in rows]
 
 
+async def allow(conn: Connection, seconds: float) -> None:
+    """Let each statement that follows in this transaction take so long, and no longer."""
+    await conn.execute(
+        "SELECT set_config('statement_timeout', $1, true)", str(round(seconds * 1000))
+    )
+
+
 async def queue(
     conn: Connection,
     send: Send,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from uuid import UUID, uuid4
 
 from services.chassis import idempotency
 from services.chassis.idempotency import Claim
-from services.chassis.postgres import Connection, in_transaction
+from services.chassis.postgres import TOO_BUSY, Connection, in_transaction
 from services.messaging.domain.audience import Audience, checked
 from services.messaging.domain.chain import Chain, ChainId
 from services.messaging.domain.errors import ChainUnknown, NotFound, OfferNotFound
@@ -23,6 +24,10 @@ from services.messaging.usecases.deps import Deps
 
 # A full day's cap may stretch a big send over days; after a week it is no news any more.
 SEND_AGE_MAX = timedelta(days=7)
+# Well below the deadline of the request; on a busy machine enough for ten thousand members.
+OWNER_WAITS_SECONDS_MAX = 2.0
+# Nobody waits for a planned send: a million members get their minutes.
+QUEUE_SECONDS_MAX = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +53,8 @@ class Shown:
 
 
 async def create(deps: Deps, command: CreateSend) -> Shown:
-    """Make a send; one for now is queued in the same transaction. Repeatable by key (LS-60).
+    """Make a send; one for now is queued in the same transaction, where that takes no longer than
+    its owner waits. Repeatable by key (LS-60).
 
     Refuses with OfferNotFound, WordsRequired without an offer, TemplateInvalid, NumberOutOfRange,
     AudienceInvalid. An offer that has not begun is warned of, not refused (LS-63).
@@ -83,7 +89,7 @@ async def create(deps: Deps, command: CreateSend) -> Shown:
             warnings = await _checked(deps, conn, chain, send)
             await rows.insert(conn, send)
             if send.send_at <= now:
-                await _let_go(deps, conn, chain, send)
+                await _let_go_at_once(deps, conn, chain, send)
             return " ".join((str(send.id), *warnings)).encode()
 
         answer = await idempotency.once(conn, claim, effect)
@@ -138,6 +144,7 @@ async def stop(deps: Deps, chain_id: ChainId, send_id: SendId) -> Shown:
 async def let_due_go(deps: Deps, conn: Connection, chain: Chain) -> int:
     """Queue the chain's planned sends whose time has come; how many. Locks each."""
     count = 0
+    await rows.allow(conn, QUEUE_SECONDS_MAX)
     while send := await rows.lock_due(conn, chain.chain_id, now=deps.clock.now(chain.chain_id)):
         count += 1
         if send.offer_id and await offers.find(conn, chain.chain_id, send.offer_id) is None:
@@ -146,6 +153,15 @@ async def let_due_go(deps: Deps, conn: Connection, chain: Chain) -> int:
             continue
         await _let_go(deps, conn, chain, send)
     return count
+
+
+async def _let_go_at_once(deps: Deps, conn: Connection, chain: Chain, send: Send) -> None:
+    """Queue a send while its owner waits; one to so many that it takes longer goes out as planned
+    ones do, a moment later."""
+    with contextlib.suppress(*TOO_BUSY):
+        async with conn.transaction():
+            await rows.allow(conn, OWNER_WAITS_SECONDS_MAX)
+            await _let_go(deps, conn, chain, send)
 
 
 async def _let_go(deps: Deps, conn: Connection, chain: Chain, send: Send) -> None:
