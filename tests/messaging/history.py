@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,8 @@ from tests.messaging.consent_model import SHARED, Member, Model, Shop
 from tests.messaging.ledger import Ledger
 
 STEPS_MAX = 24
+# Nobody shares a phone with another history: what one of them stops would be stopped for both.
+_LIVES = itertools.count()
 WORDS = ScheduledWords(
     sms_body="{{ chain }}: bonjour", email_subject="Bonjour", email_body="{{ chain }}: bonjour"
 )
@@ -86,10 +89,10 @@ class History:
         self.first: dict[UUID, tuple[Contact, list[Channel]]] = {}
         self.versions: dict[UUID, int] = {}
         self.ledgers: dict[UUID, Ledger] = {}
-        mine = uuid4().int
-        self.phones = [f"+1514{2_000_000 + (mine + n) % 7_000_000}" for n in (0, 1)]
-        self.emails = [f"{mine:x}-{n}@example.com" for n in (0, 1)]
-        self.own = [f"+1438{2_000_000 + (mine + n) % 7_000_000}" for n in (0, 1)]
+        mine = 2_000_000 + 2 * next(_LIVES)
+        self.phones = [f"+1514{mine + n}" for n in (0, 1)]
+        self.emails = [f"{mine + n}@example.com" for n in (0, 1)]
+        self.own = [f"+1438{mine + n}" for n in (0, 1)]
 
     async def run(self) -> int:
         """Live it; how many messages left."""
