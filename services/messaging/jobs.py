@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import structlog
 
+from services.chassis import rounds
 from services.chassis.clock_service import DueSource
 from services.chassis.errors import Unavailable
 from services.chassis.postgres import LOST_CONNECTION, is_lost
@@ -113,11 +115,9 @@ async def run_due(deps: Deps) -> None:
 
     No chain waits for another: a send that takes too long would else hold up all that come after.
     """
-    for chain_id in await timely.chains(deps):
-        try:
-            await timely.run_due(deps, chain_id)
-        except Exception as error:
-            log.error("timely_failed", chain_id=str(chain_id), exc_info=error)
+    await rounds.for_each(
+        await timely.chains(deps), partial(timely.run_due, deps), failed="timely_failed"
+    )
 
 
 def due_source(deps: Deps) -> DueSource:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import asyncpg
 import structlog
 
-from services.chassis import outbox
+from services.chassis import outbox, rounds
 from services.chassis.errors import Unavailable
 from services.chassis.postgres import (
     ACQUIRE_TIMEOUT_SECONDS,
@@ -51,9 +52,7 @@ async def look_everywhere(deps: Deps) -> int:
     """Look at every chain on whose calendar a day has begun; how many accounts were told of."""
     async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
         due = await rows.due_chains(conn, real_now=deps.clock.real_now())
-    told = 0
-    for chain_id in due:
-        told += await look(deps, chain_id)
+    told = await rounds.for_each(due, partial(look, deps), failed="expiry_look_failed")
     async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
         missed = await rows.missed_since(conn, deps.clock.real_now() - MISSED_SHOWN)
     metrics.EXPIRY_WARNINGS_MISSED.set(missed)
