@@ -28,7 +28,7 @@ BEGIN
                      earned_at)
     VALUES (:chain, uuidv7(), mine, new_id, 1, 1, 'never', :salon, moment);
     INSERT INTO outbox (event_id, chain_id, topic, key, type, subject, payload, occurred_at)
-    VALUES (new_id, :chain, 'bench', mine, 'points.earned', mine, decode(repeat('ab', 320), 'hex'),
+    VALUES (new_id, :chain, 'bench', mine, 'points.earned', mine, decode(repeat('ab', 300), 'hex'),
             moment);
     RETURN standing.balance;
 END $$;
@@ -74,7 +74,7 @@ BEGIN
     INSERT INTO lot_use (chain_id, posting_id, lot_id, points) VALUES (:chain, new_id, drained, 1);
     INSERT INTO outbox (event_id, chain_id, topic, key, type, subject, payload, occurred_at)
     VALUES (new_id, :chain, 'bench', mine, 'points.debited', mine,
-            decode(repeat('ab', 320), 'hex'), now());
+            decode(repeat('ab', 300), 'hex'), now());
     RETURN reward_id;
 END $$;
 
@@ -89,7 +89,7 @@ BEGIN
             'Soin', now());
     INSERT INTO outbox (event_id, chain_id, topic, key, type, subject, payload, occurred_at)
     VALUES (new_id, :chain, 'bench', reward_id, 'reward.' || what, reward_id,
-            decode(repeat('ab', 320), 'hex'), now());
+            decode(repeat('ab', 300), 'hex'), now());
 END $$;
 
 CREATE FUNCTION issue(place integer, wanted uuid) RETURNS uuid LANGUAGE plpgsql AS $$
@@ -98,7 +98,7 @@ BEGIN
     WHERE chain_id = :chain AND id = wanted AND state = 'pending';
     DELETE FROM settlement WHERE chain_id = :chain AND reward_id = wanted;
     PERFORM happened(wanted, md5('account-' || place)::uuid, 'taken');
-    UPDATE idempotency SET answer = decode(repeat('cd', 300), 'hex')
+    UPDATE idempotency SET answer = decode(repeat('cd', 740), 'hex')
     WHERE chain_id = :chain AND operation = 'take' AND key = wanted::text;
     RETURN wanted;
 END $$;
@@ -107,12 +107,14 @@ CREATE FUNCTION use(place integer, wanted uuid) RETURNS uuid LANGUAGE plpgsql AS
 BEGIN
     INSERT INTO idempotency (chain_id, operation, key, fingerprint, answer)
     VALUES (:chain, 'use', wanted::text, sha256(uuid_send(wanted)),
-            decode(repeat('cd', 300), 'hex'));
+            decode(repeat('cd', 870), 'hex'));
     UPDATE reward SET state = 'redeemed', redeemed_at = now(), updated_at = now(),
-        display_until = now() + interval '5 min', version = version + 1
+        display_until = now() + interval '5 min', version = version + 1,
+        redeemed_salon_id = :salon, used_by_session = wanted::text
     WHERE chain_id = :chain AND id = wanted AND state = 'issued';
     PERFORM happened(wanted, md5('account-' || place)::uuid, 'used');
     INSERT INTO job (chain_id, kind, key, due_at, business, payload)
-    VALUES (:chain, 'end_display', wanted::text, now() + interval '5 min', true, '{}');
+    VALUES (:chain, 'end_display', wanted::text, now() + interval '5 min', true,
+            jsonb_build_object('reward_id', wanted));
     RETURN wanted;
 END $$;
