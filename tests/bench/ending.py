@@ -1,46 +1,24 @@
-"""Measured once, at the end: points of many accounts that end, and the relay that tells of it."""
+"""The end of the points of many accounts, beside one statement that writes the same (P11, P13)."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID, uuid4
 
 import asyncpg
 
 from deploy.local import processes
-from tests.bench.platform import Platform, World
+from tests.bench import beside, ends, gates, relay
+from tests.bench.beside import Beside
+from tests.bench.driving import Drives
+from tests.bench.ends import Ends
 from tests.bench.process import child
 from tests.bench.yardstick import SCHEMA
 
-POINTS = 10
-# Of the events that wait then, the relay publishes as many as it can in this time.
-RELAY_SECONDS = 15.0
-
-# Accounts with one lot each that ended an hour ago, in a chain of their own.
-_LOAD = """
-WITH opened AS (
-    INSERT INTO {schema}.account (chain_id, id, member_id, program_id, balance, lifetime_points,
-                                  sequence, opened_at, updated_at, expiry_due)
-    SELECT $1, gen_random_uuid(), gen_random_uuid(), $2, {points}, {points}, 1, now(), now(),
-           now() - interval '1 hour'
-    FROM generate_series(1, $3::int)
-    RETURNING chain_id, id, expiry_due
-)
-INSERT INTO {schema}.lot (chain_id, id, account_id, posting_id, points, remaining, policy,
-                          earned_at, expires_at)
-SELECT chain_id, uuidv7(), id, uuidv7(), {points}, {points}, 'P3M', now() - interval '90 days',
-       expiry_due
-FROM opened
-"""
-
-_PROGRAM = """
-INSERT INTO public.program_account (chain_id, id, program_id, side)
-SELECT $1, gen_random_uuid(), $2, side
-FROM unnest(ARRAY['issued', 'redeemed', 'adjusted', 'expired']) AS side
-"""
+LOAD_SECONDS_MAX = 1_200
 
 # The same rows as the sweep writes, by one statement that knows nothing of rules.
 _SET_BASED = """
@@ -75,89 +53,86 @@ SELECT id, chain_id, 'bench', account_id, 'points.expired', account_id,
 FROM posted
 """
 
-_LAWS = """
-SELECT (SELECT count(*) FROM account
-        WHERE chain_id = $1 AND balance = 0 AND expiry_due IS NULL AND sequence = 2) AS accounts,
-       (SELECT count(*) FROM posting
-        WHERE chain_id = $1 AND kind = 'expiry' AND points = $2) AS postings,
-       (SELECT count(*) FROM lot WHERE chain_id = $1 AND remaining = 0) AS lots,
-       (SELECT count(*) FROM outbox WHERE chain_id = $1 AND type = 'points.expired') AS events
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """What the end of many accounts' points took, and how fast its news left."""
+class Sweep:
+    """One sweep for points that end, with nobody beside it."""
 
     accounts: int
     seconds: float
     set_based_seconds: float
     cpu_seconds: float
+    faults: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What the end of points took, what it left to others, and how fast its news left."""
+
+    few: Sweep
+    many: Sweep
+    beside: Beside
+    # Events a second, with nothing else to do.
     relay_rate: float
-    faults: list[str]
+    faults: Sequence[str]
 
 
-async def measure(stack: Platform, world: World, *, accounts: int) -> Ending:
-    """Sweep once beside nobody else, then let the relay go on for a while."""
-    conn = await asyncpg.connect(stack.admin_url(), command_timeout=1_200)
-    chain_id, program_id = uuid4(), UUID(world.chain.program_id)
+async def measure(drives: Drives) -> Ending:
+    """Sweep few accounts, then some beside earns, then many; then let the relay go on."""
+    stack, size = drives.stack, drives.size
+    conn = await asyncpg.connect(stack.admin_url(), command_timeout=LOAD_SECONDS_MAX)
+    try:
+        few = await _sweep(drives, conn, ends.of(drives.world, size.few_accounts))
+        await relay.drained(conn)
+        together = await beside.measure(drives, conn)
+        many = await _sweep(drives, conn, ends.of(drives.world, size.accounts))
+        return Ending(
+            few=few,
+            many=many,
+            beside=together,
+            relay_rate=await relay.rate(conn),
+            # The ledger check would miss the earns that these accounts were loaded without.
+            faults=await gates.books(drives),
+        )
+    finally:
+        await conn.close()
+
+
+async def _sweep(drives: Drives, conn: asyncpg.Connection[asyncpg.Record], chain: Ends) -> Sweep:
+    """One statement in the scratch schema, then the sweep; points itself stands still meanwhile.
+
+    It would sweep too, and publish, which is measured by itself.
+    """
+    stack = drives.stack
     record = processes.alive(stack.layout.run, "points")
     if record is None:
         raise RuntimeError("points does not run")
+    transaction = conn.transaction()
+    await transaction.start()
+    for schema in (SCHEMA, "public"):
+        await chain.load(conn, schema=schema)
+    processes.send(record, signal.SIGSTOP)
     try:
-        for schema in (SCHEMA, "public"):
-            load = _LOAD.format(schema=schema, points=POINTS)
-            await conn.execute(load, chain_id, program_id, accounts)
-        await conn.execute(_PROGRAM, chain_id, program_id)
+        await transaction.commit()
         await conn.execute("VACUUM ANALYZE")
-        set_based = await _set_based(conn, chain_id)
-        # Its relay would publish meanwhile: that is measured by itself.
-        processes.send(record, signal.SIGSTOP)
-        try:
-            said = await asyncio.to_thread(child, "tests.bench.expiry", {}, stack.env("points"))
-        finally:
-            processes.send(record, signal.SIGCONT)
-        relay_rate = await _relay_rate(conn)
-        faults = await _broken(conn, chain_id, accounts=accounts)
+        set_based = await _set_based(conn, chain)
+        said = await asyncio.to_thread(child, "tests.bench.expiry", {}, stack.env("points"))
     finally:
-        await conn.close()
-    return Ending(
+        processes.send(record, signal.SIGCONT)
+    print(f"  {chain.accounts:,} accounts ended in {said['seconds']:.1f} s", flush=True)
+    return Sweep(
         accounts=said["accounts"],
         seconds=said["seconds"],
         set_based_seconds=set_based,
         cpu_seconds=said["cpu_seconds"],
-        relay_rate=relay_rate,
-        faults=faults,
+        faults=await chain.broken(conn),
     )
 
 
-async def _set_based(conn: asyncpg.Connection[asyncpg.Record], chain_id: UUID) -> float:
+async def _set_based(conn: asyncpg.Connection[asyncpg.Record], chain: Ends) -> float:
     await conn.execute(f"SET search_path = {SCHEMA}")
     begun = time.perf_counter()
-    await conn.execute(_SET_BASED, chain_id)
+    await conn.execute(_SET_BASED, chain.chain_id)
     seconds = time.perf_counter() - begun
     await conn.execute("SET search_path = public")
     return seconds
-
-
-async def _relay_rate(conn: asyncpg.Connection[asyncpg.Record]) -> float:
-    waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
-    before = await conn.fetchval(waiting)
-    begun = time.perf_counter()
-    left = before
-    while left and time.perf_counter() - begun < RELAY_SECONDS:
-        await asyncio.sleep(min(0.5, RELAY_SECONDS / 10))
-        left = await conn.fetchval(waiting)
-    return float(before - left) / (time.perf_counter() - begun)
-
-
-async def _broken(
-    conn: asyncpg.Connection[asyncpg.Record], chain_id: UUID, *, accounts: int
-) -> list[str]:
-    laws = await conn.fetchrow(_LAWS, chain_id, POINTS)
-    assert laws is not None
-    return [
-        f"{accounts} accounts had points that ended, and {count} {what} say so"
-        for what, count in laws.items()
-        if count != accounts
-    ]

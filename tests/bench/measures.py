@@ -14,8 +14,11 @@ class Measure:
     rate: float
     p50_ms: float
     p99_ms: float
-    statuses: Mapping[str, int] = field(default_factory=dict)
+    # By status, or by what was wrong with an answer.
+    answers: Mapping[str, int] = field(default_factory=dict)
     driver_cpu: float = 0.0
+    # How late the events of what was written left.
+    lag_p99_s: float = 0.0
     # Processor time of one request, in microseconds, by process.
     cpu_us: Mapping[str, float] = field(default_factory=dict)
 
@@ -34,3 +37,8 @@ def at(ordered: Sequence[float], share: float) -> float:
 def spread(values: Sequence[float]) -> tuple[float, float, float]:
     """Median, minimum, maximum."""
     return statistics.median(values), min(values), max(values)
+
+
+def over(numerator: float, denominator: float) -> float:
+    """A ratio; nothing where there is nothing to compare with."""
+    return numerator / denominator if denominator else 0.0
