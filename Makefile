@@ -55,7 +55,7 @@ test-only:
 chaos: env ## Kill, cut and flood, with the full counts
 	@CHAOS_SCALE=1 $(PYTEST) -m chaos -s
 
-bench: env ## Measure the hot path against PostgreSQL itself (QUICK=1: in four minutes)
+bench: env ## Measure against PostgreSQL itself (QUICK=1: in four minutes; ONLY=soak: ten of soak)
 	@$(RUN) -m tests.bench
 
 chromium:
