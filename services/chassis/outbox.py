@@ -26,6 +26,18 @@ WITH appended AS (
 SELECT pg_notify('outbox', '')
 """
 
+_APPEND_COLUMNS = """
+WITH appended AS (
+    INSERT INTO outbox
+        (event_id, chain_id, topic, key, type, subject, payload, request_id, occurred_at)
+    SELECT event_id, chain_id, $1, key, $2, key, payload, $3, occurred_at
+    FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::bytea[], $8::timestamptz[])
+         WITH ORDINALITY AS event (event_id, chain_id, key, payload, occurred_at, place)
+    ORDER BY place
+)
+SELECT pg_notify('outbox', '')
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxEvent:
@@ -42,6 +54,19 @@ class OutboxEvent:
     payload: bytes | None
     occurred_at: datetime
     id: UUID = field(default_factory=uuid4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventColumns:
+    """Thousands of facts of one type, column by column; the key of each is its subject, too."""
+
+    topic: str
+    type: str
+    ids: Sequence[str]
+    chain_ids: Sequence[str]
+    keys: Sequence[str]
+    payloads: Sequence[bytes]
+    occurred_at: Sequence[datetime]
 
 
 async def append(conn: Connection, events: Sequence[OutboxEvent]) -> None:
@@ -63,6 +88,23 @@ async def append(conn: Connection, events: Sequence[OutboxEvent]) -> None:
         [event.payload for event in events],
         [event.occurred_at for event in events],
         context.request_id(),
+    )
+
+
+async def append_columns(conn: Connection, events: EventColumns) -> None:
+    """The same for events of one type, without an object for each of them."""
+    if not events.ids:
+        return
+    await conn.execute(
+        _APPEND_COLUMNS,
+        events.topic,
+        events.type,
+        context.request_id(),
+        events.ids,
+        events.chain_ids,
+        events.keys,
+        events.payloads,
+        events.occurred_at,
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from loyalty.events.v1 import points_events_pb2 as pb
 from loyalty.types.v1 import types_pb2
 
 from services.chassis.moments import timestamp
-from services.chassis.outbox import OutboxEvent
+from services.chassis.outbox import EventColumns, OutboxEvent
+from services.points.domain.expiry import EndedLot
 from services.points.domain.ids import AccountId, ChainId, MemberId, ProgramId
 from services.points.domain.kept_sales import KeptChange, KeptSale
 from services.points.domain.ledger import Account, Actor, ActorKind, Entry, PostingKind
@@ -72,6 +74,41 @@ def points_posted(entry: Entry) -> OutboxEvent:
         payload=message.SerializeToString(),
         occurred_at=posting.occurred_at,
     )
+
+
+def lots_ended(lots: Sequence[EndedLot]) -> EventColumns:
+    """What `points_posted` says of the postings by which lots ended, thousands at a time."""
+    return EventColumns(
+        topic=TOPIC,
+        type=POSTED[PostingKind.EXPIRY],
+        ids=[lot.posting_id for lot in lots],
+        chain_ids=[lot.chain_id for lot in lots],
+        keys=[lot.account_id for lot in lots],
+        payloads=_lots_ended(lots),
+        occurred_at=[lot.expires_at for lot in lots],
+    )
+
+
+def _lots_ended(lots: Sequence[EndedLot]) -> list[bytes]:
+    """Their payloads: one message serves for all, which more than halves the time."""
+    message = pb.PointsPosted(actor=_actor(Actor(kind=ActorKind.SYSTEM)))
+    told: datetime | None = None
+    payloads = []
+    for lot in lots:
+        message.chain_id = lot.chain_id
+        message.posting_id = lot.posting_id
+        message.account_id = lot.account_id
+        message.member_id = lot.member_id
+        message.program_id = lot.program_id
+        message.salon_id = lot.salon_id
+        message.points = -lot.points
+        message.balance_after = lot.balance_after
+        message.sequence = lot.sequence
+        if lot.expires_at != told:
+            told = lot.expires_at
+            message.occurred_at.CopyFrom(timestamp(told))
+        payloads.append(message.SerializeToString())
+    return payloads
 
 
 def account_opened(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,7 +17,7 @@ from redis.asyncio import Redis
 from deploy.local.databases import DatabaseUrls
 from services.chassis import context, outbox, replay, retention
 from services.chassis.events import Event, parse
-from services.chassis.outbox import OutboxEvent
+from services.chassis.outbox import EventColumns, OutboxEvent
 from services.chassis.postgres import Pool, transaction
 from services.chassis.relay import Relay
 from tests import engines
@@ -93,6 +94,39 @@ async def test_an_event_leaves_with_its_headers_after_the_commit(
     assert (found.chain_id, found.subject, found.key) == (chain, "a", "a")
     assert (found.payload, found.time) == (b"1", written.occurred_at)
     assert found.request_id == "till-7"
+
+
+async def test_events_written_by_columns_leave_like_any_others(
+    urls: DatabaseUrls, pool: Pool, kafka_bootstrap: str, topic: str, chain: UUID
+) -> None:
+    """Each with its own id, chain, key and moment, in the order in which they stand."""
+    ids, chains = [uuid4() for _ in range(3)], [chain, uuid4(), chain]
+    moments = [datetime(2026, 11, day, tzinfo=UTC) for day in (3, 1, 2)]
+    columns = EventColumns(
+        topic=topic,
+        type="thing.happened",
+        ids=[str(each) for each in ids],
+        chain_ids=[str(each) for each in chains],
+        keys=["a", "b", "a"],
+        payloads=[b"1", b"2", b"3"],
+        occurred_at=moments,
+    )
+    nothing = replace(columns, ids=[], chain_ids=[], keys=[], payloads=[], occurred_at=[])
+    async with running(relay_of(urls, pool, kafka_bootstrap)):
+        with context.bind(request_id="till-7"):
+            async with transaction(pool) as conn:
+                await outbox.append_columns(conn, columns)
+                await outbox.append_columns(conn, nothing)
+        await until(lambda: all_published(pool))
+
+    found = sorted(await read(kafka_bootstrap, topic, 3), key=lambda event: event.payload or b"")
+    assert [event.id for event in found] == ids
+    assert [event.chain_id for event in found] == chains
+    assert [(event.key, event.subject) for event in found] == [("a", "a"), ("b", "b"), ("a", "a")]
+    assert [event.time for event in found] == moments
+    assert {(event.type, event.request_id) for event in found} == {("thing.happened", "till-7")}
+    rows = await pool.fetch("SELECT payload FROM outbox WHERE topic = $1 ORDER BY id", topic)
+    assert [row["payload"] for row in rows] == [b"1", b"2", b"3"]
 
 
 async def test_what_is_rolled_back_never_leaves(

@@ -14,10 +14,12 @@ import pytest
 
 from deploy.local.databases import DatabaseUrls
 from services.chassis.metrics import REGISTRY
+from services.chassis.outbox import OutboxEvent
 from services.chassis.postgres import create_pool, transaction
-from services.points import jobs
+from services.points import events, jobs
 from services.points.domain.ids import AccountId, ChainId
 from services.points.storage import accounts as account_rows
+from services.points.storage import ledger as ledger_rows
 from services.points.storage.due import DueAccount, DueKind
 from services.points.usecases import sweeps
 from tests.points.calendar import at, local, run_due, save_rules, till
@@ -84,6 +86,60 @@ async def test_a_sweep_writes_a_fixed_number_of_statements(
     assert await expired(house) == 64
     # The first of a connection asks about types, too.
     assert counts[1] == counts[2] > 0
+
+
+async def test_a_sweep_tells_of_each_expiry_what_its_entry_says(house: House) -> None:
+    """One event a lot as any posting has it, in order of each account, with or without a salon.
+
+    The sweep has a way of its own to make its events; here it is held against the other one.
+    """
+    members = await members_with_points(house, 3)
+    await at(house, "2026-11-02T12:00")
+    await house.earn_all([house.item(member_id=each, till=till(7)) for each in members])
+    await house.adjust(4)
+    await at(house, "2027-04-02T12:00")
+    assert await run_due(house) == 4
+
+    rows = await house.deps.pool.fetch(
+        """
+        SELECT event_id AS id, chain_id, topic, key, type, subject, payload, occurred_at
+        FROM outbox WHERE chain_id = $1 AND type = 'points.expired' ORDER BY id
+        """,
+        house.chain_id,
+    )
+    async with house.deps.pool.acquire() as conn:
+        entries = await ledger_rows.entries_by_id(
+            conn, [(row["chain_id"], row["id"]) for row in rows]
+        )
+    assert [OutboxEvent(**dict(row)) for row in rows] == [
+        events.points_posted(entries[row["id"]]) for row in rows
+    ]
+    postings = [entries[row["id"]].posting for row in rows]
+    assert sorted(posting.points for posting in postings) == [4, 7, 7, 7, 10, 10, 10]
+    assert {posting.salon_id for posting in postings} == {None, UUID(house.salon_id)}
+    # Points of a salon end at its midnight, those of none at that of the chain's zone.
+    assert len({posting.occurred_at for posting in postings}) == 3
+    of_each: dict[AccountId, list[int]] = {}
+    for posting in postings:
+        of_each.setdefault(posting.account_id, []).append(posting.sequence)
+    assert sorted(of_each.values()) == [[2], [3, 4], [3, 4], [3, 4]]
+    assert await house.breaches() == {}
+
+
+async def test_a_sweep_looks_again_when_the_next_points_end(house: House) -> None:
+    """Of two lots one has ended: the account says when the other will, and nothing before."""
+    members = await members_with_points(house, 2)
+    await at(house, "2026-12-02T12:00")
+    await house.earn(member_id=members[0], till=till(7))
+    await at(house, "2027-02-03T12:00")
+    assert await run_due(house) == 2
+    dues = await house.deps.pool.fetch(
+        "SELECT expiry_due FROM account WHERE chain_id = $1 AND member_id = ANY($2::uuid[]) "
+        "ORDER BY balance",
+        house.chain_id,
+        members,
+    )
+    assert [row["expiry_due"] for row in dues] == [None, local("2027-04-01T00:00")]
 
 
 async def test_50_earns_meet_the_sweep(house: House) -> None:

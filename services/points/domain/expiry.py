@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -40,6 +41,24 @@ class Ending:
     points: int
     expires_at: datetime
     zone: ZoneInfo
+
+
+class EndedLot(NamedTuple):
+    """A lot that ended, with what its posting tells; ids as the text that events bear.
+
+    A tuple, for a sweep makes a million of them.
+    """
+
+    chain_id: str
+    posting_id: str
+    account_id: str
+    member_id: str
+    program_id: str
+    salon_id: str
+    points: int
+    balance_after: int
+    sequence: int
+    expires_at: datetime
 
 
 def policy_from(duration: str | None) -> str:

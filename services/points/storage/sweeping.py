@@ -11,9 +11,8 @@ from datetime import datetime
 from typing import TypeAlias
 
 from services.chassis.postgres import Connection
+from services.points.domain.expiry import EndedLot
 from services.points.domain.ids import AccountId, ChainId
-from services.points.domain.ledger import Entry
-from services.points.storage.ledger import entry_of
 
 AccountName: TypeAlias = tuple[ChainId, AccountId]
 
@@ -27,7 +26,8 @@ FOR UPDATE OF account
 _LOCK_FREE = f"{_LOCK} SKIP LOCKED"
 
 # Each lot by itself and at its own moment, in order of consumption; then the account, whose next
-# end is the earliest of what it still holds.
+# end is the earliest of what it still holds. Both orders are those of an account's open lots, so
+# that no index of all accounts is searched for the lots of one.
 _END = """
 WITH ended AS MATERIALIZED (
     SELECT account.chain_id, account.id AS account_id, account.member_id, account.program_id,
@@ -40,8 +40,12 @@ WITH ended AS MATERIALIZED (
     JOIN program_account AS own
         ON own.chain_id = account.chain_id AND own.program_id = account.program_id
         AND own.side = 'expired'
-    JOIN lot ON lot.chain_id = asked.chain_id AND lot.account_id = asked.account_id
-        AND lot.remaining > 0 AND lot.expires_at <= asked.now
+    CROSS JOIN LATERAL (
+        SELECT id, remaining, expires_at, earned_at, salon_id FROM lot
+        WHERE lot.chain_id = asked.chain_id AND lot.account_id = asked.account_id
+          AND lot.remaining > 0 AND lot.expires_at <= asked.now
+        ORDER BY lot.expires_at, lot.earned_at, lot.id
+    ) AS lot
     WINDOW by_account AS (PARTITION BY account.chain_id, account.id
                           ORDER BY lot.expires_at, lot.earned_at, lot.id)
 ), posted AS (
@@ -61,22 +65,19 @@ WITH ended AS MATERIALIZED (
     UPDATE account
     SET balance = sums.balance, sequence = sums.sequence,
         updated_at = greatest(account.updated_at, sums.ended_at),
-        expiry_due = (SELECT min(lot.expires_at) FROM lot
+        expiry_due = (SELECT lot.expires_at FROM lot
                       WHERE lot.chain_id = sums.chain_id AND lot.account_id = sums.account_id
-                        AND lot.remaining > 0 AND lot.expires_at > sums.now)
+                        AND lot.remaining > 0 AND lot.expires_at > sums.now
+                      ORDER BY lot.expires_at, lot.earned_at, lot.id LIMIT 1)
     FROM (SELECT chain_id, account_id, now, min(balance_after) AS balance,
                  max(sequence) AS sequence, max(expires_at) AS ended_at
           FROM ended GROUP BY chain_id, account_id, now) AS sums
     WHERE account.chain_id = sums.chain_id AND account.id = sums.account_id
 )
-SELECT chain_id, id, account_id, account_id AS source, destination, points, 'expiry' AS kind,
-       sequence, balance_after, NULL AS earn_source, NULL AS reason, NULL AS note, salon_id,
-       'SYSTEM' AS actor_kind, NULL AS actor_id, NULL AS reward_id, NULL AS sale_id,
-       NULL AS reverses, 'expiry:' || lot_id AS business_key, 0 AS tier_bonus,
-       NULL AS promotion_id, NULL AS change_id, expires_at AS occurred_at, $4 AS recorded_at,
-       member_id, program_id
+SELECT chain_id::text, id::text, account_id::text, member_id::text, program_id::text,
+       coalesce(salon_id::text, ''), points, balance_after, sequence, expires_at
 FROM ended
-ORDER BY chain_id, account_id, sequence
+ORDER BY ended.chain_id, ended.account_id, ended.sequence
 """
 
 
@@ -99,8 +100,8 @@ async def end_lots(
     *,
     now: Sequence[datetime],
     recorded_at: datetime,
-) -> list[Entry]:
-    """Post what of accounts has ended by a moment each; the entries, account by account.
+) -> list[EndedLot]:
+    """Post what of accounts has ended by a moment each; the lots, account by account in order.
 
     The accounts must have been locked by an earlier statement of this transaction: this one sees
     their lots as they are under the lock.
@@ -110,4 +111,4 @@ async def end_lots(
     rows = await conn.fetch(
         _END, [name[0] for name in names], [name[1] for name in names], now, recorded_at
     )
-    return [entry_of(row) for row in rows]
+    return list(map(EndedLot._make, rows))

@@ -25,8 +25,8 @@ from services.chassis.postgres import (
     in_transaction,
 )
 from services.points import events, metrics
+from services.points.domain.expiry import EndedLot
 from services.points.domain.ids import ChainId
-from services.points.domain.ledger import Entry
 from services.points.storage import accounts as account_rows
 from services.points.storage import due as due_rows
 from services.points.storage import programs as program_rows
@@ -146,20 +146,21 @@ async def _sweep(deps: Deps, kind: DueKind, page: _Page, *, waits: bool) -> int:
 async def _expire(deps: Deps, due: Sequence[DueAccount], *, waits: bool) -> int:
     """Post the overdue expiry of some accounts; for how many there was any."""
 
-    async def work(conn: Connection) -> list[Entry]:
+    async def work(conn: Connection) -> list[EndedLot]:
         names = await sweeping.lock(conn, [each.name for each in due], waits=waits)
-        entries = await sweeping.end_lots(
+        nows = {chain_id: deps.clock.now(chain_id) for chain_id in {name[0] for name in names}}
+        lots = await sweeping.end_lots(
             conn,
             names,
-            now=[deps.clock.now(chain_id) for chain_id, _ in names],
+            now=[nows[chain_id] for chain_id, _ in names],
             recorded_at=deps.clock.real_now(),
         )
-        await outbox.append(conn, [events.points_posted(entry) for entry in entries])
-        return entries
+        await outbox.append_columns(conn, events.lots_ended(lots))
+        return lots
 
-    entries = await in_transaction(deps.pool, work)
-    metrics.POINTS_EXPIRED_TOTAL.inc(sum(entry.posting.points for entry in entries))
-    return len({entry.posting.account_id for entry in entries})
+    lots = await in_transaction(deps.pool, work)
+    metrics.POINTS_EXPIRED_TOTAL.inc(sum(lot.points for lot in lots))
+    return len({(lot.chain_id, lot.account_id) for lot in lots})
 
 
 async def _check_years(deps: Deps, due: Sequence[DueAccount], *, waits: bool) -> int:
