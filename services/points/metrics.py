@@ -64,6 +64,12 @@ SWEEP_SECONDS = Gauge(
     ["kind"],
     registry=REGISTRY,
 )
+SWEEP_ENDED_TIMESTAMP_SECONDS = Gauge(
+    "loyalty_sweep_ended_timestamp_seconds",
+    "When a sweep last did all that was due, or this process began to sweep, in Unix time",
+    ["kind"],
+    registry=REGISTRY,
+)
 SWEEP_OLDEST_DUE_SECONDS = Gauge(
     "loyalty_sweep_oldest_due_seconds",
     "How long the oldest of what is due by real time has waited, after the last sweep",

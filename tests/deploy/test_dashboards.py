@@ -19,7 +19,7 @@ OF_PROMETHEUS = {"up"}
 WORD = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LANGUAGE = {
     *("sum", "by", "rate", "increase", "histogram_quantile", "max", "min", "topk", "and", "or"),
-    *("le", "without", "avg", "count", "on", "unless", "bool", "offset"),
+    *("le", "without", "avg", "count", "on", "unless", "bool", "offset", "time"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -295,3 +296,44 @@ async def test_the_background_sweeps_again_and_again(house: House) -> None:
     assert seconds > 0
     late = REGISTRY.get_sample_value("loyalty_sweep_oldest_due_seconds", {"kind": "expiry"})
     assert late is not None
+
+
+async def test_a_sweep_that_hangs_can_be_seen(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When one of its kind last ended, or the first began, stays where it was."""
+    await members_with_points(house, 1)
+    honest, hanging = sweeps._CHUNKS[DueKind.EXPIRY], asyncio.Event()
+
+    async def hang(*_: Any, **__: Any) -> int:
+        hanging.set()
+        await asyncio.Event().wait()
+        return 0
+
+    monkeypatch.setitem(sweeps._CHUNKS, DueKind.EXPIRY, hang)
+    before = time.time()
+    sweeping = asyncio.create_task(sweeps.keep(house.deps, every_seconds=0.01))
+    try:
+        async with asyncio.timeout(60):
+            await hanging.wait()
+        began = {kind: ended_at(kind) for kind in DueKind}
+        assert min(began.values()) >= before
+        await sweeps.sweep_everything(house.deps, DueKind.TIERS)
+        assert ended_at(DueKind.TIERS) > began[DueKind.TIERS]
+        assert ended_at(DueKind.EXPIRY) == began[DueKind.EXPIRY]
+    finally:
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
+
+    monkeypatch.setitem(sweeps._CHUNKS, DueKind.EXPIRY, honest)
+    await sweeps.sweep_everything(house.deps, DueKind.EXPIRY)
+    assert ended_at(DueKind.EXPIRY) > began[DueKind.EXPIRY]
+
+
+def ended_at(kind: DueKind) -> float:
+    """When a sweep last ended, as the metrics tell it."""
+    moment = REGISTRY.get_sample_value(
+        "loyalty_sweep_ended_timestamp_seconds", {"kind": kind.value}
+    )
+    assert moment is not None
+    return moment

@@ -89,6 +89,9 @@ async def run_due(deps: Deps, chain_id: ChainId) -> int:
 
 async def keep(deps: Deps, *, every_seconds: float) -> None:
     """Sweep again and again for as long as the process lives; a lost database is waited for."""
+    for kind in DueKind:
+        # Also the very first one may hang.
+        metrics.SWEEP_ENDED_TIMESTAMP_SECONDS.labels(kind.value).set_to_current_time()
     while True:
         for kind in DueKind:
             try:
@@ -114,6 +117,7 @@ async def sweep_everything(deps: Deps, kind: DueKind) -> None:
         oldest = await due_rows.earliest(conn, kind)
     late = (deps.clock.real_now() - oldest).total_seconds() if oldest else 0
     metrics.SWEEP_OLDEST_DUE_SECONDS.labels(kind.value).set(max(0, late))
+    metrics.SWEEP_ENDED_TIMESTAMP_SECONDS.labels(kind.value).set_to_current_time()
 
 
 async def _sweep(deps: Deps, kind: DueKind, page: _Page, *, waits: bool) -> int:
