@@ -11,7 +11,8 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from itertools import chain
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -20,10 +21,11 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from google.protobuf.message import DecodeError
 from redis.asyncio import Redis
 
-from services.chassis import context, dead_letters, inbox, positions
+from services.chassis import dead_letters, inbox, positions
 from services.chassis.errors import Unavailable
-from services.chassis.events import Event, Impossible, Record, header_texts, parse, type_of
+from services.chassis.events import Impossible, Record, header_texts, parse, type_of
 from services.chassis.gaps import Gaps
+from services.chassis.handling import Handler, Together, one_by_one
 from services.chassis.metrics import (
     CONSUMER_EVENTS_TOTAL,
     CONSUMER_LAG,
@@ -33,11 +35,9 @@ from services.chassis.postgres import LOST_CONNECTION, Connection, Pool, in_tran
 
 log = structlog.get_logger(__name__)
 
-Handler: TypeAlias = Callable[[Connection, Event], Awaitable[None]]
-
 _TROUBLE: tuple[type[Exception], ...] = (Unavailable, *LOST_CONNECTION)
 
-# Events of one partition that share a transaction while all goes well.
+# Events that share a transaction while all goes well.
 BATCH_SIZE_MAX = 500
 POLL_MS = 300
 # Events come one by one while work goes on: after a short rest there are some to apply together.
@@ -76,7 +76,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         *,
         group: str,
         topics: Sequence[str],
-        handlers: Mapping[str, Handler],
+        handlers: Mapping[str, Handler] | Together,
         pool: Pool,
         bootstrap: str,
         redis: Redis | None = None,
@@ -85,7 +85,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     ) -> None:
         self.group = group
         self._topics = list(topics)
-        self._handlers = dict(handlers)
+        self._work = handlers if isinstance(handlers, Together) else one_by_one(handlers)
         self._pool = pool
         self._bootstrap = bootstrap
         self._trouble_seconds_max = trouble_seconds_max
@@ -181,9 +181,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             for partition in error.args[0]:
                 await self._rewind(client, partition, why="out_of_range")
             return
-        for partition, records in batches.items():
-            if partition in self._expected:
-                await self._consume(client, partition, records)
+        taken = {each: batches[each] for each in batches if each in self._expected}
+        if taken:
+            await self._consume(client, taken)
         if 0 < sum(map(len, batches.values())) < BATCH_SIZE_MAX:
             await asyncio.sleep(REST_SECONDS)
         self._listen(client, heard=bool(batches))
@@ -244,13 +244,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _write_position(self, partition: TopicPartition, next_offset: int) -> None:
         async with self._pool.acquire() as conn:
-            await positions.write(
-                conn,
-                consumer=self.group,
-                topic=partition.topic,
-                partition=partition.partition,
-                next_offset=next_offset,
-            )
+            await positions.write(conn, {partition: next_offset}, consumer=self.group)
 
     async def _rewind(
         self, client: AIOKafkaConsumer, partition: TopicPartition, *, why: str
@@ -264,20 +258,24 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     # -- applying ----------------------------------------------------------------------------
 
     async def _consume(
-        self, client: AIOKafkaConsumer, partition: TopicPartition, records: Sequence[Record]
+        self, client: AIOKafkaConsumer, batches: Mapping[TopicPartition, Sequence[Record]]
     ) -> None:
-        if records[0].offset > self._expected[partition]:
-            self._missing.found(partition, why="jump")
+        """Apply what one poll brought."""
+        for partition, records in batches.items():
+            if records[0].offset > self._expected[partition]:
+                self._missing.found(partition, why="jump")
+        together = list(chain.from_iterable(batches.values()))
         try:
-            await self._patiently(lambda: self._apply_together(records))
+            await self._patiently(lambda: self._apply_together(together))
             self._dead_in_a_row = 0
         except (Unavailable, asyncio.CancelledError):
             raise
         except Exception:
             # One of them is at fault: apply them one by one and find out which.
-            await self._consume_singly(client, partition, records)
+            for partition, records in batches.items():
+                await self._consume_singly(client, partition, records)
             return
-        await self._advance(client, partition, records[-1].offset + 1)
+        await self._advance(client, _places(together))
 
     async def _consume_singly(
         self, client: AIOKafkaConsumer, partition: TopicPartition, records: Sequence[Record]
@@ -289,34 +287,27 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._patiently(partial(self._apply_alone, record))
         except TooManyDeadLetters:
             # The next start goes on behind what is buried, not in front of it.
-            await self._advance(client, partition, following)
+            await self._advance(client, {partition: following})
             raise
-        await self._advance(client, partition, following)
+        await self._advance(client, {partition: following})
 
     async def _advance(
-        self, client: AIOKafkaConsumer, partition: TopicPartition, following: int
+        self, client: AIOKafkaConsumer, following: Mapping[TopicPartition, int]
     ) -> None:
-        """Commit the offset of what is applied."""
-        self._expected[partition] = following
-        await client.commit({partition: following})
+        """Commit the offsets of what is applied."""
+        self._expected.update(following)
+        await client.commit(dict(following))
 
     async def _apply_together(self, records: Sequence[Record]) -> None:
         """Apply a batch in one transaction: all of it or nothing."""
         wanted = [parse(record) for record in records if self._concerns(record)]
 
         async def work(conn: Connection) -> int:
-            fresh = await inbox.first_times(
-                conn, [(event.chain_id, event.id) for event in wanted], consumer=self.group
-            )
-            applied = 0
-            for event in wanted:
-                if event.id in fresh:
-                    # An event may stand twice in a batch after a replay.
-                    fresh.discard(event.id)
-                    await self._handle(conn, event)
-                    applied += 1
-            await self._write_place(conn, records[-1])
-            return applied
+            new = await inbox.first_times(conn, wanted, consumer=self.group)
+            if new:
+                await self._work.apply(conn, new)
+            await positions.write(conn, _places(records), consumer=self.group)
+            return len(new)
 
         applied = await in_transaction(self._pool, work)
         self._count("applied", applied)
@@ -326,7 +317,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     def _concerns(self, record: Record) -> bool:
         """Whether it is of a type that we handle, or of none, which is worth a dead letter."""
         kind = type_of(record)
-        return kind is None or kind in self._handlers
+        return kind is None or kind in self._work.types
 
     async def _apply_alone(self, record: Record) -> None:
         """Apply one event, or keep it as a dead letter."""
@@ -353,23 +344,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             else:
                 self._dead_in_a_row = 0
                 return
-
-    async def _handle(self, conn: Connection, event: Event) -> None:
-        with context.bind(
-            request_id=event.request_id or context.new_request_id(),
-            chain_id=str(event.chain_id),
-            event_id=str(event.id),
-        ):
-            await self._handlers[event.type](conn, event)
-
-    async def _write_place(self, conn: Connection, record: Record) -> None:
-        await positions.write(
-            conn,
-            consumer=self.group,
-            topic=record.topic,
-            partition=record.partition,
-            next_offset=record.offset + 1,
-        )
 
     def _count(self, outcome: str, number: int) -> None:
         if number:
@@ -403,7 +377,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
         async def work(conn: Connection) -> bool:
             new = await dead_letters.record_letter(conn, record, consumer=self.group, reason=reason)
-            await self._write_place(conn, record)
+            await positions.write(conn, _places([record]), consumer=self.group)
             return new
 
         if await in_transaction(self._pool, work):
@@ -424,6 +398,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._dead_in_a_row += 1
         if self._dead_in_a_row > DEAD_LETTERS_IN_A_ROW_MAX:
             raise TooManyDeadLetters(f"{self.group}: {self._dead_in_a_row} in a row")
+
+
+def _places(records: Sequence[Record]) -> dict[TopicPartition, int]:
+    """The offset that follows the last record of each partition."""
+    return {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
 
 
 async def _leave(client: AIOKafkaConsumer, group: str) -> None:

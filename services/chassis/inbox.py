@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from services.chassis.events import Event
 from services.chassis.postgres import Connection
 
 
@@ -26,10 +27,13 @@ async def first_time(conn: Connection, *, chain_id: UUID, consumer: str, event_i
     return found is not None
 
 
-async def first_times(
-    conn: Connection, events: Sequence[tuple[UUID, UUID]], *, consumer: str
-) -> set[UUID]:
-    """The same for many `(chain_id, event_id)` in one statement: ids met for the first time."""
+async def first_times(conn: Connection, events: Sequence[Event], *, consumer: str) -> list[Event]:
+    """The same for many events in one statement: those met for the first time, in their order.
+
+    One that stands there twice, as after a replay, is met once.
+    """
+    if not events:
+        return []
     rows = await conn.fetch(
         """
         INSERT INTO inbox (chain_id, consumer, event_id)
@@ -38,8 +42,14 @@ async def first_times(
         ORDER BY chain_id, event_id
         ON CONFLICT DO NOTHING RETURNING event_id
         """,
-        [chain_id for chain_id, _ in events],
-        [event_id for _, event_id in events],
+        [event.chain_id for event in events],
+        [event.id for event in events],
         consumer,
     )
-    return {row["event_id"] for row in rows}
+    fresh = {row["event_id"] for row in rows}
+    found = []
+    for event in events:
+        if event.id in fresh:
+            fresh.discard(event.id)
+            found.append(event)
+    return found

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from services.chassis.postgres import Connection, Pool
+
+# Topic and number of a partition, under whatever name.
+P = TypeVar("P", bound=tuple[str, int])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,21 +39,25 @@ async def read(pool: Pool, *, consumer: str) -> Mapping[tuple[str, int], int]:
     return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
 
-async def write(
-    conn: Connection, *, consumer: str, topic: str, partition: int, next_offset: int
-) -> None:
-    """Take note of a position in the transaction of the effects that led to it."""
+async def write(conn: Connection, following: Mapping[P, int], *, consumer: str) -> None:
+    """Take note of the offset that follows, by topic and partition.
+
+    Runs in the transaction of the effects that led there.
+    """
     await conn.execute(
         """
         INSERT INTO consumer_position (consumer, topic, partition, next_offset)
-        VALUES ($1, $2, $3, $4)
+        SELECT $1, topic, partition, next_offset
+        FROM unnest($2::text[], $3::integer[], $4::bigint[])
+             AS place (topic, partition, next_offset)
+        ORDER BY topic, partition
         ON CONFLICT (consumer, topic, partition)
             DO UPDATE SET next_offset = excluded.next_offset, updated_at = now()
         """,
         consumer,
-        topic,
-        partition,
-        next_offset,
+        [topic for topic, _ in following],
+        [partition for _, partition in following],
+        list(following.values()),
     )
 
 

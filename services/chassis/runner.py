@@ -25,9 +25,10 @@ from services.chassis import logging, migrate, ops, retention
 from services.chassis import settings as environment
 from services.chassis.clock import BusinessClock, SystemClock
 from services.chassis.clock_service import REFUSALS, BusinessClockServicer, DueSource, DueWork
-from services.chassis.consumer import Consumer, Handler
+from services.chassis.consumer import Consumer
 from services.chassis.errors import Unavailable
 from services.chassis.grpc_server import GrpcServer, RefusalTable, Register
+from services.chassis.handling import Handler, Together
 from services.chassis.http_server import HttpServer
 from services.chassis.jobs import JobHandler, JobRunner
 from services.chassis.metrics import EVENT_LOOP_LAG_SECONDS, POSTGRES_POOL_CONNECTIONS
@@ -119,7 +120,7 @@ class App(Generic[S]):
         self._roles[f"http {port}"] = server.run
 
     def consume(
-        self, *, group: str, topics: Sequence[str], handlers: Mapping[str, Handler]
+        self, *, group: str, topics: Sequence[str], handlers: Mapping[str, Handler] | Together
     ) -> None:
         """Apply events of others, as the named group."""
         consumer = Consumer(

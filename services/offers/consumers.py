@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from google.protobuf.message import DecodeError
 from loyalty.events.v1 import enrollment_events_pb2
 
-from services.chassis.consumer import Handler
 from services.chassis.events import Event, Impossible
+from services.chassis.handling import Handler
 from services.chassis.postgres import Connection
 from services.offers.domain.chain import Chain
 from services.offers.domain.offer import ChainId

@@ -12,8 +12,8 @@ from google.protobuf.message import DecodeError, Message
 from loyalty.events.v1 import enrollment_events_pb2 as pb
 from loyalty.events.v1 import messaging_events_pb2 as messaging_pb
 
-from services.chassis.consumer import Handler
 from services.chassis.events import Event, Impossible
+from services.chassis.handling import Handler
 from services.chassis.postgres import Connection
 from services.points.domain.ids import ChainId, MemberId, SalonId
 from services.points.usecases import contact_bonus, copies

@@ -16,8 +16,8 @@ from loyalty.events.v1.enrollment_events_pb2 import ChainChanged
 from loyalty.events.v1.offers_events_pb2 import OfferChanged
 from loyalty.events.v1.points_events_pb2 import SaleChanged, SaleCounted
 
-from services.chassis.consumer import Handler
 from services.chassis.events import Event, Impossible
+from services.chassis.handling import Handler
 from services.chassis.postgres import Connection
 from services.rewards.domain.actors import Actor, ActorKind
 from services.rewards.domain.ids import ChainId, OfferId, RewardId, SaleId, SalonId

@@ -22,8 +22,8 @@ from loyalty.events.v1.enrollment_events_pb2 import (
 from loyalty.events.v1.offers_events_pb2 import OfferChanged
 from loyalty.types.v1 import types_pb2
 
-from services.chassis.consumer import Handler
 from services.chassis.events import Event
+from services.chassis.handling import Handler
 from services.chassis.postgres import Pool, transaction
 
 NOW = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)

@@ -25,7 +25,8 @@ from redis.asyncio import Redis
 
 from services.chassis import positions
 from services.chassis.clock import BusinessClock, FixedClock
-from services.chassis.consumer import Consumer, Handler
+from services.chassis.consumer import Consumer
+from services.chassis.handling import Handler
 from services.chassis.postgres import Pool, create_pool
 from services.chassis.runner import open_redis
 from services.chassis.signing import Sealer, Signer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,9 +16,10 @@ from redis.asyncio import Redis
 from deploy.local.databases import DatabaseUrls
 from services.chassis import consumer as module
 from services.chassis import dead_letters, outbox, positions, replay
-from services.chassis.consumer import Consumer, Handler, TooManyDeadLetters
+from services.chassis.consumer import Consumer, TooManyDeadLetters
 from services.chassis.errors import Unavailable
 from services.chassis.events import Event, Impossible
+from services.chassis.handling import Handler, Together
 from services.chassis.outbox import OutboxEvent
 from services.chassis.postgres import Connection, Pool, transaction
 from services.chassis.relay import Relay
@@ -30,26 +31,39 @@ CHAIN = uuid4()
 
 
 class Effects:
-    """Applies an event by writing its number down, in the database."""
+    """Applies events by writing their numbers down, in the database: singly or together."""
 
-    def __init__(self) -> None:
+    def __init__(self, way: str) -> None:
+        self.way = way
         self.calls: list[int] = []
         self.before: Callable[[Event], Awaitable[None]] | None = None
 
     async def apply(self, conn: Connection, event: Event) -> None:
-        self.calls.append(int(event.payload))
-        if self.before is not None:
-            await self.before(event)
-        await conn.execute("INSERT INTO effect (number) VALUES ($1)", int(event.payload))
+        await self.apply_all(conn, [event])
+
+    async def apply_all(self, conn: Connection, events: Sequence[Event]) -> None:
+        self.calls += [int(event.payload) for event in events]
+        for event in events:
+            if self.before is not None:
+                await self.before(event)
+        await conn.execute(
+            "INSERT INTO effect (number) SELECT unnest($1::int[])",
+            [int(event.payload) for event in events],
+        )
 
     @property
-    def handlers(self) -> dict[str, Handler]:
+    def handlers(self) -> Mapping[str, Handler] | Together:
+        if self.way == "together":
+            return Together(types=frozenset({"thing.happened"}), apply=self.apply_all)
         return {"thing.happened": self.apply}
 
 
+EACH_WAY = pytest.mark.parametrize("effects", ["singly", "together"], indirect=True)
+
+
 @pytest.fixture
-def effects() -> Effects:
-    return Effects()
+def effects(request: pytest.FixtureRequest) -> Effects:
+    return Effects(getattr(request, "param", "singly"))
 
 
 @pytest.fixture
@@ -152,6 +166,7 @@ async def test_a_new_group_reads_from_the_beginning_and_a_known_one_goes_on(
     assert sum(known.values()) == 5
 
 
+@EACH_WAY
 async def test_a_duplicate_has_no_second_effect(
     names: tuple[str, str], effects: Effects, table: Pool, kafka_bootstrap: str
 ) -> None:
@@ -165,6 +180,7 @@ async def test_a_duplicate_has_no_second_effect(
         await until(has(table, [1, 2, 3]))
 
 
+@EACH_WAY
 async def test_a_crash_between_effect_and_offset_applies_once(
     names: tuple[str, str],
     effects: Effects,
@@ -191,6 +207,7 @@ async def test_a_crash_between_effect_and_offset_applies_once(
         await until(has(table, [1, 2, 3, 4]))
 
 
+@EACH_WAY
 async def test_poison_is_buried_with_a_reason_and_blocks_nothing(
     names: tuple[str, str], effects: Effects, table: Pool, kafka_bootstrap: str
 ) -> None:
@@ -222,6 +239,66 @@ async def test_poison_is_buried_with_a_reason_and_blocks_nothing(
     ]
     assert [row["payload"] for row in rows] == [b"x", b"0", b"0", b"13", b"?"]
     assert rows[3]["chain_id"] == CHAIN
+
+
+@EACH_WAY
+async def test_poison_takes_no_neighbour_of_any_partition_with_it(
+    names: tuple[str, str], effects: Effects, table: Pool, kafka_bootstrap: str
+) -> None:
+    """Thirty keys over all partitions, one poisoned event in the middle of one of them."""
+    topic, group = names
+
+    async def refuse(event: Event) -> None:
+        if event.payload == b"113":
+            raise Impossible("names a member of another chain")
+
+    effects.before = refuse
+    for number in range(30):
+        after = numbered(100 + number, 200 + number, 300 + number)
+        await send(kafka_bootstrap, topic, after, key=f"k{number}".encode())
+    async with running(consumer_of(names, effects, table, kafka_bootstrap)):
+
+        async def all_there() -> bool:
+            return len(await written(table)) == 89
+
+        await until(all_there)
+
+    numbers = await written(table)
+    assert sorted(numbers) == [n for n in range(100, 330) if n % 100 < 30 and n != 113]
+    for number in range(30):
+        mine = [n for n in numbers if n % 100 == number]
+        assert mine == sorted(mine)
+    buried = await table.fetch("SELECT payload FROM dead_letter WHERE consumer = $1", group)
+    assert [row["payload"] for row in buried] == [b"113"]
+    known = await positions.read(table, consumer=group)
+    assert sum(known.values()) == 90
+    assert len([place for place in known.values() if place]) > 1
+
+
+@EACH_WAY
+async def test_a_kill_in_the_middle_of_a_batch_leaves_nothing_of_it(
+    names: tuple[str, str], effects: Effects, table: Pool, kafka_bootstrap: str
+) -> None:
+    """Effect, inbox and place stand in one transaction: all of them or none."""
+    topic, group = names
+    inside = asyncio.Event()
+
+    async def stand_still(event: Event) -> None:
+        if event.payload == b"2":
+            inside.set()
+            await asyncio.Event().wait()
+
+    effects.before = stand_still
+    await send(kafka_bootstrap, topic, numbered(1, 2, 3))
+    async with killed(consumer_of(names, effects, table, kafka_bootstrap)):
+        await asyncio.wait_for(inside.wait(), 30)
+    assert await written(table) == []
+    assert await table.fetchval("SELECT count(*) FROM inbox WHERE consumer = $1", group) == 0
+    assert sum((await positions.read(table, consumer=group)).values()) == 0
+
+    effects.before = None
+    async with running(consumer_of(names, effects, table, kafka_bootstrap)):
+        await until(has(table, [1, 2, 3]))
 
 
 async def test_a_dead_letter_is_announced_without_its_bytes(
@@ -266,6 +343,7 @@ async def test_a_buried_event_is_applied_by_a_replay_once_its_cause_is_mended(
         assert await dead_letters.forget(conn, chain_id=CHAIN, key="k") == 1
 
 
+@EACH_WAY
 async def test_too_many_dead_letters_in_a_row_stop_the_process_and_a_restart_goes_on_behind_them(
     names: tuple[str, str], effects: Effects, table: Pool, kafka_bootstrap: str
 ) -> None:
@@ -293,6 +371,7 @@ async def test_unknown_event_types_are_passed_over(
     assert await table.fetchval("SELECT count(*) FROM dead_letter") == 0
 
 
+@EACH_WAY
 async def test_a_passing_fault_of_a_handler_is_tried_again(
     names: tuple[str, str], effects: Effects, table: Pool, kafka_bootstrap: str
 ) -> None:
@@ -464,10 +543,7 @@ async def test_a_restored_database_takes_the_group_back_to_where_it_stood(
             group,
             [row["event_id"] for row in inbox],
         )
-        for (_, partition), place in known.items():
-            await positions.write(
-                conn, consumer=group, topic=topic, partition=partition, next_offset=place
-            )
+        await positions.write(conn, known, consumer=group)
 
     async with running(consumer_of(names, effects, table, kafka_bootstrap)):
         await until(has(table, [1, 2, 3, 4]))

@@ -14,8 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.events.v1 import enrollment_events_pb2 as facts
 from loyalty.types.v1 import types_pb2
 
-from services.chassis.consumer import Handler
 from services.chassis.events import Event, Impossible
+from services.chassis.handling import Handler
 from services.chassis.postgres import Connection
 from services.messaging.domain.chain import Chain, ChainId, Language, MemberId, Plan
 from services.messaging.domain.consent import Channel

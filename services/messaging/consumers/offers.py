@@ -9,8 +9,8 @@ from uuid import UUID
 from google.protobuf.message import DecodeError
 from loyalty.events.v1 import offers_events_pb2 as facts
 
-from services.chassis.consumer import Handler
 from services.chassis.events import Event, Impossible
+from services.chassis.handling import Handler
 from services.chassis.postgres import Connection
 from services.messaging.domain.chain import ChainId
 from services.messaging.domain.offer import OfferCopy, OfferId
