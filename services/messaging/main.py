@@ -28,7 +28,7 @@ async def build(app: App[Settings]) -> None:
     app.consume(
         group=consumers.STANDINGS_GROUP,
         topics=[consumers.POINTS],
-        handlers=consumers.standing_handlers(deps),
+        handlers=consumers.standings(deps),
     )
     app.consume(
         group=consumers.OFFERS_GROUP,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,9 +38,9 @@ class Ledger:
     balance: int = 0
     sequence: int = 0
 
-    async def tell(self, kind: str, fact: Message) -> None:
-        """One event arrives, as the consumer hands it over."""
-        event = Event(
+    def event(self, kind: str, fact: Message) -> Event:
+        """An event as the consumer reads it."""
+        return Event(
             id=uuid4(),
             type=kind,
             source="points",
@@ -53,8 +54,16 @@ class Ledger:
             payload=fact.SerializeToString(),
             request_id="",
         )
-        handler = consumers.standing_handlers(self.messaging.deps)[kind]
-        await in_transaction(self.messaging.pool, lambda conn: handler(conn, event))
+
+    async def tell(self, kind: str, fact: Message) -> None:
+        """One event arrives."""
+        await self.tell_together([(kind, fact)])
+
+    async def tell_together(self, facts: Sequence[tuple[str, Message]]) -> None:
+        """Some events arrive in one go, as the consumer hands them over."""
+        events = [self.event(kind, fact) for kind, fact in facts]
+        standings = consumers.standings(self.messaging.deps)
+        await in_transaction(self.messaging.pool, lambda conn: standings.apply(conn, events))
 
     @property
     def names(self) -> dict[str, Any]:
@@ -108,36 +117,55 @@ class Ledger:
 
     async def sale(self, points: int, *, promotion: int = 0) -> facts.SaleCounted:
         """A sale: its postings, then its own event."""
+        told = self.sale_facts(points, promotion=promotion)
+        for kind, fact in told:
+            await self.tell(kind, fact)
+        counted = told[-1][1]
+        assert isinstance(counted, facts.SaleCounted)
+        return counted
+
+    def sale_facts(self, points: int, *, promotion: int = 0) -> list[tuple[str, Message]]:
+        """What points tells of a sale, in order."""
         sale_id = str(uuid4())
+        told: list[tuple[str, Message]] = []
         if points:
             base = self.posted(points, source="TILL", sale_id=sale_id, salon_id=self.salon_id)
-            await self.tell("points.earned", base)
+            told.append(("points.earned", base))
         if promotion:
             bonus = self.posted(promotion, sale_id=sale_id, salon_id=self.salon_id)
-            await self.tell("points.promoted", bonus)
-        fact = facts.SaleCounted(
+            told.append(("points.promoted", bonus))
+        counted = facts.SaleCounted(
             **self.names,
             sale_id=sale_id,
             salon_id=self.salon_id,
             points=points + promotion,
             occurred_at=stamp(self.now),
         )
-        await self.tell("sale.counted", fact)
-        return fact
+        return [*told, ("sale.counted", counted)]
 
     async def tier(self, name: str, *, risen: bool = True) -> facts.TierChanged:
-        fact = facts.TierChanged(
+        fact = self.rising(name, risen=risen)
+        await self.tell("tier.changed", fact)
+        return fact
+
+    def rising(self, name: str, *, risen: bool = True) -> facts.TierChanged:
+        """The account on another level."""
+        return facts.TierChanged(
             **self.names,
             tier_id=str(uuid4()),
             tier_name=name,
             risen=risen,
             occurred_at=stamp(self.now),
         )
-        await self.tell("tier.changed", fact)
-        return fact
 
     async def expiring(self, points: int, last_day: str) -> facts.PointsExpiring:
-        fact = facts.PointsExpiring(
+        fact = self.ending(points, last_day)
+        await self.tell("points.expiring", fact)
+        return fact
+
+    def ending(self, points: int, last_day: str) -> facts.PointsExpiring:
+        """Points of the account that end in two weeks."""
+        return facts.PointsExpiring(
             **self.names,
             points=points,
             last_day=last_day,
@@ -145,5 +173,3 @@ class Ledger:
             balance=self.balance,
             occurred_at=stamp(self.now),
         )
-        await self.tell("points.expiring", fact)
-        return fact

@@ -7,9 +7,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from google.protobuf.message import Message
 from loyalty.events.v1 import messaging_events_pb2
+from loyalty.events.v1 import points_events_pb2 as facts
 
 from services.chassis.postgres import Connection, in_transaction
+from services.messaging import consumers
 from services.messaging.domain.chain import ChainId, Language, MemberId
 from services.messaging.domain.consent import Channel
 from services.messaging.domain.delivery import FIRST_POINTS_WAIT
@@ -425,3 +428,171 @@ async def test_charlie_hears_nothing_of_alice(messaging: MessagingHarness) -> No
     assert {one.recipient for one in hers} == {"+15145550199"}
     stranger = Ledger(messaging=messaging, chain_id=charlie.chain_id, member_id=MemberId(uuid4()))
     assert await accounts(stranger) == []
+
+
+# -- many at a time --------------------------------------------------------------------------
+
+
+async def test_each_receipt_of_a_batch_says_the_balance_after_its_own_sale(
+    messaging: MessagingHarness,
+) -> None:
+    """SQ-62: two sales and a refund of one member arrive in one go."""
+    ledger = await regular(messaging)
+    await ledger.tell_together(
+        [
+            *ledger.sale_facts(10, promotion=5),
+            *ledger.sale_facts(20),
+            ("points.refunded", ledger.posted(-30)),
+        ]
+    )
+    _, (_, one), (_, two) = await read(ledger)
+    assert "15 points" in one
+    assert "Solde: 19" in one
+    assert "20 points" in two
+    assert "Solde: 39" in two
+    assert await balance_of(ledger) == 9
+
+
+async def test_a_replayed_sale_in_a_batch_is_told_with_the_balance_that_is_known(
+    messaging: MessagingHarness,
+) -> None:
+    """An older posting moves no balance back, also where its sale is counted only now."""
+    ledger = await regular(messaging)
+    late = ledger.sale_facts(10)
+    newest = ledger.posted(2, source="SCAN", salon_id=ledger.salon_id)
+    await ledger.tell("points.earned", newest)
+    await ledger.tell_together(late)
+    *_, (_, body) = await read(ledger)
+    assert "10 points" in body
+    assert "Solde: 16" in body
+    assert await balance_of(ledger) == 16
+
+
+async def test_the_first_points_of_a_batch_are_the_first_for_ever(
+    messaging: MessagingHarness,
+) -> None:
+    """D20: of several earns in one go the first is the first, also when they come again."""
+    ledger = await a_member(messaging)
+    await change(ledger, receipts=ReceiptMode.FIRST_ONLY)
+    nothing = ledger.posted(0, source="SCAN", salon_id=ledger.salon_id)
+    one, two, three = (ledger.posted(n, source="SCAN") for n in (1, 2, 3))
+    told: list[tuple[str, Message]] = [("points.earned", fact) for fact in (nothing, one, two)]
+    await ledger.tell_together(told)
+    assert [await first_earn(ledger), len(await read(ledger))] == [one.posting_id, 1]
+    await ledger.tell_together([("points.earned", three), *reversed(told)])
+    assert [await first_earn(ledger), len(await read(ledger))] == [one.posting_id, 1]
+
+
+async def first_earn(ledger: Ledger) -> str | None:
+    found: str | None = await ledger.messaging.pool.fetchval(
+        "SELECT first_earn FROM member_standing WHERE chain_id = $1 AND member_id = $2",
+        ledger.chain_id,
+        ledger.member_id,
+    )
+    return found
+
+
+async def test_the_newest_posting_of_a_batch_says_the_balance(messaging: MessagingHarness) -> None:
+    ledger = await a_member(messaging)
+    first, second, third = (ledger.posted(n, source="SCAN") for n in (5, 2, 1))
+    opened = facts.AccountOpened(**ledger.names)
+    await ledger.tell_together(
+        [
+            ("points.earned", second),
+            ("account.opened", opened),
+            ("points.earned", third),
+            ("points.earned", first),
+        ]
+    )
+    assert await balance_of(ledger) == 8
+
+
+async def test_a_batch_of_everything_leaves_what_one_by_one_leaves(
+    messaging: MessagingHarness,
+) -> None:
+    """Sales, scans, deductions, tiers and warnings of two members, by each receipt mode."""
+    for mode in ReceiptMode:
+        left = []
+        for together in (True, False):
+            alice = await a_member(messaging)
+            await change(alice, receipts=mode)
+            other = await messaging.enroll(ChainId(alice.chain_id), phone="+15145550199")
+            mary = Ledger(
+                messaging=messaging,
+                chain_id=alice.chain_id,
+                member_id=other.member_id,
+                program_id=alice.program_id,
+            )
+            told = [
+                *alice.sale_facts(12),
+                ("points.earned", mary.posted(1, source="SCAN", salon_id=mary.salon_id)),
+                ("points.adjusted", alice.posted(-5, reason="ERROR")),
+                *mary.sale_facts(0),
+                *mary.sale_facts(30, promotion=3),
+                ("tier.changed", alice.rising("Or")),
+                ("points.expiring", mary.ending(20, "2027-01-31")),
+                ("points.earned", alice.posted(2, source="SCAN", salon_id=alice.salon_id)),
+            ]
+            batches = [told] if together else [[one] for one in told]
+            for batch in batches:
+                await alice.tell_together(batch)
+            left.append(
+                [
+                    [(kind, body.replace(alice.chain_id.hex[:8], "")) for kind, body in sent]
+                    for sent in (await read(alice), await held(alice), await held(mary))
+                ]
+            )
+        assert left[0] == left[1]
+
+
+async def held(ledger: Ledger) -> list[tuple[str, str]]:
+    return [(one.tier_name, str(one.balance)) for one in await accounts(ledger)]
+
+
+async def test_news_of_a_batch_waits_for_the_contacts_that_are_missing(
+    messaging: MessagingHarness,
+) -> None:
+    """One is known, one is on her way, one was erased."""
+    alice = await regular(messaging)
+    chain_id = ChainId(alice.chain_id)
+    erased = await messaging.enroll(chain_id, phone="+15145550177")
+    await messaging.drain()
+
+    async def forget(conn: Connection) -> None:
+        await contacts.forget_contact(conn, chain_id, erased.member_id)
+
+    await in_transaction(messaging.pool, forget)
+    coming = contact_of(
+        chain_id=chain_id, phone="+15145550188", registered_by=Channel.SMS, language=Language.FR
+    )
+    others = [
+        Ledger(messaging=messaging, chain_id=chain_id, member_id=each, program_id=alice.program_id)
+        for each in (coming.member_id, erased.member_id)
+    ]
+    await alice.tell_together(
+        [("points.earned", one.posted(7, source="SCAN")) for one in (*others, alice)]
+    )
+    waiting = await messaging.pool.fetch("SELECT member_id FROM early_news")
+    assert [row["member_id"] for row in waiting] == [coming.member_id]
+    await tell_enrolled(messaging, coming, source="TILL")
+    await messaging.drain()
+    sent = await messaging.mailbox(chain_id)
+    assert len([one for one in sent if "7 points" in one.body]) == 2
+    assert not [one for one in sent if one.recipient == "+15145550177" and "7 points" in one.body]
+
+
+async def test_earns_that_tell_nothing_read_no_contact_and_no_program(
+    messaging: MessagingHarness,
+) -> None:
+    """With receipts switched off, a thousand earns cost what a few sets of rows cost."""
+    ledger = await a_member(messaging)
+    await change(ledger, receipts=ReceiptMode.NEVER)
+    told = [fact for n in range(50) for fact in ledger.sale_facts(n + 1)]
+    asked: list[str] = []
+    events = [ledger.event(kind, fact) for kind, fact in told]
+    async with messaging.pool.acquire() as conn, conn.transaction():
+        with conn.query_logger(lambda query: asked.append(query.query)):
+            await consumers.standings(messaging.deps).apply(conn, events)
+    assert len(asked) == 3
+    assert not [query for query in asked if "contact" in query or "program_copy" in query]
+    assert await balance_of(ledger) == sum(range(1, 51))

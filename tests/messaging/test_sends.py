@@ -30,6 +30,7 @@ from services.messaging.domain.standing import (
     SalonId,
     TierId,
     TierMove,
+    Visit,
 )
 from services.messaging.storage import contacts, standings
 from services.messaging.usecases import offers_news, sending, sends
@@ -116,17 +117,15 @@ async def stand(
     account_id, program_id = AccountId(uuid4()), ProgramId(uuid4())
 
     async def work(conn: Connection) -> None:
-        await standings.put_balance(
-            conn,
-            Balance(
-                chain_id=member.chain_id,
-                account_id=account_id,
-                member_id=member.member_id,
-                program_id=program_id,
-                balance=balance,
-                sequence=1,
-            ),
+        held = Balance(
+            chain_id=member.chain_id,
+            account_id=account_id,
+            member_id=member.member_id,
+            program_id=program_id,
+            balance=balance,
+            sequence=1,
         )
+        await standings.put_balances(conn, [held])
         if tier_id is not None:
             await standings.put_tier(
                 conn,
@@ -142,13 +141,14 @@ async def stand(
                 ),
             )
         if visited_days_ago is not None:
-            await standings.note_visit(
-                conn,
-                member.chain_id,
-                member.member_id,
+            visit = Visit(
+                chain_id=member.chain_id,
+                member_id=member.member_id,
                 salon_id=SalonId(salon_id) if salon_id else None,
                 at=NOW - timedelta(days=visited_days_ago),
+                earned_by=None,
             )
+            await standings.note_visits(conn, [visit])
 
     await in_transaction(messaging.pool, work)
 

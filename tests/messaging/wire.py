@@ -14,8 +14,9 @@ import grpc
 from aiokafka import AIOKafkaProducer
 
 from services.chassis import grpc_client
-from services.chassis.consumer import Consumer, Handler
+from services.chassis.consumer import Consumer
 from services.chassis.grpc_server import GrpcServer, Register
+from services.chassis.handling import Handler, Together
 from services.chassis.postgres import Pool
 
 
@@ -57,7 +58,7 @@ async def publish(bootstrap: str, topic: str, facts: list[Fact]) -> None:
 
 @asynccontextmanager
 async def consuming(
-    *, topic: str, handlers: Mapping[str, Handler], pool: Pool, bootstrap: str
+    *, topic: str, handlers: Mapping[str, Handler] | Together, pool: Pool, bootstrap: str
 ) -> AsyncIterator[Consumer]:
     """A consumer of its own group for the length of a block."""
     consumer = Consumer(

@@ -11,7 +11,7 @@ from services.messaging.consumers.enrollment import (
     contact_handlers,
 )
 from services.messaging.consumers.offers import OFFERS, OFFERS_GROUP, offer_handlers
-from services.messaging.consumers.points import POINTS, STANDINGS_GROUP, standing_handlers
+from services.messaging.consumers.points import POINTS, STANDINGS_GROUP, standings
 from services.messaging.consumers.rewards import REWARDS, REWARDS_GROUP, coupon_handlers
 
 __all__ = [
@@ -29,5 +29,5 @@ __all__ = [
     "contact_handlers",
     "coupon_handlers",
     "offer_handlers",
-    "standing_handlers",
+    "standings",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date
 from typing import TypeVar
 from uuid import UUID
@@ -10,8 +10,8 @@ from uuid import UUID
 from google.protobuf.message import DecodeError, Message
 from loyalty.events.v1 import points_events_pb2 as facts
 
-from services.chassis.consumer import Handler
 from services.chassis.events import Event, Impossible
+from services.chassis.handling import Together
 from services.chassis.postgres import Connection
 from services.messaging.domain.chain import ChainId, MemberId
 from services.messaging.domain.standing import (
@@ -25,7 +25,7 @@ from services.messaging.domain.standing import (
 )
 from services.messaging.usecases import points_news
 from services.messaging.usecases.deps import Deps
-from services.messaging.usecases.points_news import Counted, Expiring, Posted
+from services.messaging.usecases.points_news import Counted, Expiring, Fact, Posted
 
 POINTS = "loyalty.points.v1"
 STANDINGS_GROUP = "messaging.standings"
@@ -44,39 +44,16 @@ _POSTED = (
 M = TypeVar("M", bound=Message)
 
 
-def standing_handlers(deps: Deps) -> Mapping[str, Handler]:
-    """What happens on each event of points."""
+def standings(deps: Deps) -> Together:
+    """What happens on the events of points."""
 
-    async def posted(conn: Connection, event: Event) -> None:
-        await points_news.take_posted(deps, conn, _posted(event))
+    async def apply(conn: Connection, events: Sequence[Event]) -> None:
+        read = [_READERS[event.type](event) for event in events]
+        told = [fact for fact in read if fact is not None]
+        if told:
+            await points_news.take(deps, conn, told)
 
-    async def sale_counted(conn: Connection, event: Event) -> None:
-        fact = _parsed(event, facts.SaleCounted())
-        # A sale of nobody is nobody's news (SQ-18).
-        if fact.account_id:
-            await points_news.take_counted(deps, conn, _counted(event, fact))
-
-    async def tier_changed(conn: Connection, event: Event) -> None:
-        await points_news.take_tier(deps, conn, _tier(event))
-
-    async def expiring(conn: Connection, event: Event) -> None:
-        await points_news.take_expiring(deps, conn, _expiring(event))
-
-    async def opened(conn: Connection, event: Event) -> None:
-        fact = _parsed(event, facts.AccountOpened())
-        await points_news.take_opened(conn, _account(event, fact, balance=0, sequence=0))
-
-    async def program_changed(conn: Connection, event: Event) -> None:
-        await points_news.take_program(conn, _program(event))
-
-    return {
-        **dict.fromkeys(_POSTED, posted),
-        "sale.counted": sale_counted,
-        "tier.changed": tier_changed,
-        "points.expiring": expiring,
-        "account.opened": opened,
-        "program.changed": program_changed,
-    }
+    return Together(types=frozenset(_READERS), apply=apply)
 
 
 def _parsed(event: Event, message: M) -> M:
@@ -122,6 +99,10 @@ def _account(
     )
 
 
+def _opened(event: Event) -> Balance:
+    return _account(event, _parsed(event, facts.AccountOpened()), balance=0, sequence=0)
+
+
 def _posted(event: Event) -> Posted:
     fact = _parsed(event, facts.PointsPosted())
     return Posted(
@@ -135,7 +116,11 @@ def _posted(event: Event) -> Posted:
     )
 
 
-def _counted(event: Event, fact: facts.SaleCounted) -> Counted:
+def _counted(event: Event) -> Counted | None:
+    fact = _parsed(event, facts.SaleCounted())
+    # A sale of nobody is nobody's news (SQ-18).
+    if not fact.account_id:
+        return None
     return Counted(
         chain_id=_chain_id(event, fact.chain_id),
         sale_id=str(_uuid(event, fact.sale_id)),
@@ -192,3 +177,13 @@ def _program(event: Event) -> ProgramCopy:
         active=fact.active,
         version=fact.version,
     )
+
+
+_READERS: Mapping[str, Callable[[Event], Fact | None]] = {
+    **dict.fromkeys(_POSTED, _posted),
+    "sale.counted": _counted,
+    "tier.changed": _tier,
+    "points.expiring": _expiring,
+    "account.opened": _opened,
+    "program.changed": _program,
+}

@@ -28,6 +28,18 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A member was in a salon, where that is known."""
+
+    chain_id: ChainId
+    member_id: MemberId
+    salon_id: SalonId | None
+    at: datetime
+    # The posting or sale that brought her points; None: she got none.
+    earned_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TierMove:
     """A member's account on another level of its ladder."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
@@ -12,6 +13,8 @@ from services.messaging.domain.contact import Contact
 
 if TYPE_CHECKING:
     from services.chassis.postgres import Connection
+
+MemberKey: TypeAlias = tuple[ChainId, MemberId]
 
 _CONTACT = """contact.chain_id, member_id, phone, email, given_name, contact.language,
     registered_by, birthday, phone_verified, email_verified, contact.version"""
@@ -29,6 +32,19 @@ def _contact(row: asyncpg.Record) -> Contact:
         birthday=row["birthday"],
         phone_verified=row["phone_verified"],
         email_verified=row["email_verified"],
+        version=row["version"],
+    )
+
+
+def _chain(row: asyncpg.Record) -> Chain:
+    return Chain(
+        chain_id=ChainId(row["chain_id"]),
+        slug=row["slug"],
+        name=row["name"],
+        plan=Plan(row["plan"]),
+        sandbox=row["sandbox"],
+        home_time_zone=row["home_time_zone"],
+        language=Language(row["language"]),
         version=row["version"],
     )
 
@@ -59,27 +75,23 @@ async def put_chain(conn: Connection, chain: Chain) -> bool:
     return stored is not None
 
 
-async def find_chain(conn: Connection, chain_id: ChainId) -> Chain | None:
-    """The chain, when its event has arrived."""
-    row = await conn.fetchrow(
+async def find_chains(conn: Connection, chain_ids: Collection[ChainId]) -> dict[ChainId, Chain]:
+    """The chains, those whose event has arrived."""
+    if not chain_ids:
+        return {}
+    rows = await conn.fetch(
         """
         SELECT chain_id, slug, name, plan, sandbox, home_time_zone, language, version
-        FROM chain_copy WHERE chain_id = $1
+        FROM chain_copy WHERE chain_id = ANY($1::uuid[])
         """,
-        chain_id,
+        list(chain_ids),
     )
-    if row is None:
-        return None
-    return Chain(
-        chain_id=ChainId(row["chain_id"]),
-        slug=row["slug"],
-        name=row["name"],
-        plan=Plan(row["plan"]),
-        sandbox=row["sandbox"],
-        home_time_zone=row["home_time_zone"],
-        language=Language(row["language"]),
-        version=row["version"],
-    )
+    return {ChainId(row["chain_id"]): _chain(row) for row in rows}
+
+
+async def find_chain(conn: Connection, chain_id: ChainId) -> Chain | None:
+    """The chain, when its event has arrived."""
+    return (await find_chains(conn, [chain_id])).get(chain_id)
 
 
 async def put_contact(conn: Connection, contact: Contact) -> bool:
@@ -148,17 +160,30 @@ async def erase_contact(conn: Connection, chain_id: ChainId, member_id: MemberId
     )
 
 
+async def find_contacts(
+    conn: Connection, members: Collection[MemberKey]
+) -> dict[MemberKey, Contact]:
+    """The contacts of those members who are living."""
+    if not members:
+        return {}
+    rows = await conn.fetch(
+        f"""
+        SELECT {_CONTACT}
+        FROM unnest($1::uuid[], $2::uuid[]) AS wanted (chain_id, member_id)
+        JOIN contact USING (chain_id, member_id)
+        WHERE erased_at IS NULL
+        """,  # noqa: S608
+        [chain_id for chain_id, _ in members],
+        [member_id for _, member_id in members],
+    )
+    found = [_contact(row) for row in rows]
+    return {(each.chain_id, each.member_id): each for each in found}
+
+
 async def find_contact(conn: Connection, chain_id: ChainId, member_id: MemberId) -> Contact | None:
     """The contact of a living member."""
-    row = await conn.fetchrow(
-        f"""
-        SELECT {_CONTACT} FROM contact
-        WHERE chain_id = $1 AND member_id = $2 AND erased_at IS NULL
-        """,  # noqa: S608
-        chain_id,
-        member_id,
-    )
-    return None if row is None else _contact(row)
+    key = (chain_id, member_id)
+    return (await find_contacts(conn, [key])).get(key)
 
 
 async def contacts_by_phone(conn: Connection, phone: str, *, chain_id: ChainId) -> list[Contact]:

@@ -33,44 +33,53 @@ def _member(row: asyncpg.Record) -> MemberId | None:
 
 async def queue(
     conn: Connection,
-    delivery: NewDelivery,
+    new: Sequence[NewDelivery],
     *,
     real_now: datetime,
     not_before: datetime | None = None,
-) -> bool:
-    """Put a delivery on the list; False when its cause has one already.
+) -> None:
+    """Put deliveries on the list, in order; one whose cause has a delivery already is left.
 
-    `not_before` is a real time at which its turn comes.
+    `not_before` is a real time at which their turn comes.
     """
-    queued = await conn.fetchval(
+    if not new:
+        return
+    await conn.execute(
         """
         WITH queued AS (
             INSERT INTO delivery
                 (chain_id, id, kind, key, member_id, channel, address, language, params,
                  sealed_code, next_attempt_at, expires_at, occurred_at, recorded_at, updated_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $15, $12, $13, $11, $13)
+            SELECT chain_id, id, kind, key, member_id, channel, address, language, params,
+                   sealed_code, $15, expires_at, occurred_at, $13, occurred_at
+            FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[],
+                        $7::text[], $8::text[], $9::jsonb[], $10::bytea[], $11::timestamptz[],
+                        $12::timestamptz[])
+                 WITH ORDINALITY AS new
+                 (chain_id, id, kind, key, member_id, channel, address, language, params,
+                  sealed_code, expires_at, occurred_at, place)
+            ORDER BY place
             ON CONFLICT (chain_id, kind, key) DO NOTHING
             RETURNING id
         )
-        SELECT pg_notify($14, '') IS NOT NULL FROM queued
+        SELECT pg_notify($14, '') WHERE EXISTS (SELECT FROM queued)
         """,
-        delivery.chain_id,
-        delivery.id,
-        delivery.kind.value,
-        delivery.key,
-        delivery.member_id,
-        delivery.channel.value,
-        delivery.address,
-        delivery.language.value if delivery.language else None,
-        dict(delivery.params),
-        delivery.sealed_code,
+        [each.chain_id for each in new],
+        [each.id for each in new],
+        [each.kind.value for each in new],
+        [each.key for each in new],
+        [each.member_id for each in new],
+        [each.channel.value for each in new],
+        [each.address for each in new],
+        [each.language.value if each.language else None for each in new],
+        [dict(each.params) for each in new],
+        [each.sealed_code for each in new],
+        [each.expires_at for each in new],
+        [each.occurred_at for each in new],
         real_now,
-        delivery.expires_at,
-        delivery.occurred_at,
         CHANNEL,
         not_before or real_now,
     )
-    return queued is not None
 
 
 async def add_to_welcome(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import TYPE_CHECKING
+
+import asyncpg
 
 from services.messaging.domain.chain import ChainId
 from services.messaging.domain.message_settings import MessageSettings, QuietHours, ReceiptMode
@@ -12,23 +15,27 @@ if TYPE_CHECKING:
     from services.chassis.postgres import Connection
 
 
-async def find(conn: Connection, chain_id: ChainId) -> MessageSettings | None:
-    """What a chain chose; None while it has chosen nothing."""
-    row = await conn.fetchrow(
+async def find(conn: Connection, chain_ids: Collection[ChainId]) -> dict[ChainId, MessageSettings]:
+    """What chains chose, those that have chosen something."""
+    if not chain_ids:
+        return {}
+    rows = await conn.fetch(
         """
-        SELECT receipts, expiry_warnings, tier_changes, collect_email_points, quiet_from,
-               quiet_until, daily_sms_cap, version
-        FROM message_settings WHERE chain_id = $1
+        SELECT chain_id, receipts, expiry_warnings, tier_changes, collect_email_points,
+               quiet_from, quiet_until, daily_sms_cap, version
+        FROM message_settings WHERE chain_id = ANY($1::uuid[])
         """,
-        chain_id,
+        list(chain_ids),
     )
-    if row is None:
-        return None
+    return {ChainId(row["chain_id"]): _settings(row) for row in rows}
+
+
+def _settings(row: asyncpg.Record) -> MessageSettings:
     quiet = (
         QuietHours(start=row["quiet_from"], until=row["quiet_until"]) if row["quiet_from"] else None
     )
     return MessageSettings(
-        chain_id=chain_id,
+        chain_id=ChainId(row["chain_id"]),
         receipts=ReceiptMode(row["receipts"]),
         expiry_warnings=row["expiry_warnings"],
         tier_changes=row["tier_changes"],

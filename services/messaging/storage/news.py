@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from services.messaging.domain.chain import ChainId, MemberId
 from services.messaging.domain.delivery import MessageKind
 from services.messaging.domain.news import News
+from services.messaging.storage.contacts import MemberKey
 
 if TYPE_CHECKING:
     from services.chassis.postgres import Connection
 
 
-async def keep(conn: Connection, news: News) -> None:
-    """Keep news until the member's contact has arrived. Repeatable."""
+async def keep(conn: Connection, news: Sequence[News]) -> None:
+    """Keep news until their members' contacts have arrived; not of members who were erased.
+
+    Repeatable.
+    """
     await conn.execute(
         """
         INSERT INTO early_news
             (chain_id, member_id, kind, key, params, occurred_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        SELECT chain_id, member_id, kind, key, params, occurred_at, expires_at
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::jsonb[],
+                    $6::timestamptz[], $7::timestamptz[])
+             AS news (chain_id, member_id, kind, key, params, occurred_at, expires_at)
+        WHERE NOT EXISTS (
+            SELECT FROM contact
+            WHERE contact.chain_id = news.chain_id AND contact.member_id = news.member_id
+              AND contact.erased_at IS NOT NULL)
         ON CONFLICT DO NOTHING
         """,
-        news.chain_id,
-        news.member_id,
-        news.kind.value,
-        news.key,
-        dict(news.params),
-        news.occurred_at,
-        news.expires_at,
+        [each.chain_id for each in news],
+        [each.member_id for each in news],
+        [each.kind.value for each in news],
+        [each.key for each in news],
+        [dict(each.params) for each in news],
+        [each.occurred_at for each in news],
+        [each.expires_at for each in news],
     )
 
 
@@ -57,15 +69,21 @@ async def take(conn: Connection, chain_id: ChainId, member_id: MemberId) -> list
     return sorted(waited, key=lambda news: news.occurred_at)
 
 
-async def lock_member(conn: Connection, chain_id: ChainId, member_id: MemberId) -> None:
+async def lock_members(conn: Connection, members: Collection[MemberKey]) -> None:
     """Let contact and points of one member arrive one after the other.
 
     They travel on two topics: without this each could miss what the other is writing.
     """
     await conn.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended('news' || $1::text || $2::text, 0))",
-        str(chain_id),
-        str(member_id),
+        """
+        SELECT pg_advisory_xact_lock(lock) FROM (
+            SELECT DISTINCT hashtextextended('news' || chain_id || member_id, 0) AS lock
+            FROM unnest($1::text[], $2::text[]) AS member (chain_id, member_id)
+            ORDER BY lock
+        ) AS locks
+        """,
+        [str(chain_id) for chain_id, _ in members],
+        [str(member_id) for _, member_id in members],
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from services.messaging.domain.chain import ChainId, MemberId
 from services.messaging.domain.standing import (
@@ -12,38 +12,76 @@ from services.messaging.domain.standing import (
     MemberAccount,
     ProgramCopy,
     ProgramId,
-    SalonId,
     TierMove,
+    Visit,
 )
+from services.messaging.storage.contacts import MemberKey
 
 if TYPE_CHECKING:
     from services.chassis.postgres import Connection
 
+AccountKey: TypeAlias = tuple[ChainId, AccountId]
+ProgramKey: TypeAlias = tuple[ChainId, ProgramId]
 
-async def put_balance(conn: Connection, news: Balance) -> bool:
-    """Keep what an account holds; locks its row. False when something newer is already here.
+
+async def put_balances(conn: Connection, news: Sequence[Balance]) -> None:
+    """Keep what accounts hold; locks their rows. What is newer and already here stays.
 
     An account that has just been opened is told with sequence 0.
     """
-    stored = await conn.fetchval(
+    if not news:
+        return
+    await conn.execute(
         """
         INSERT INTO member_account AS kept
             (chain_id, account_id, member_id, program_id, balance, sequence)
-        VALUES ($1, $2, $3, $4, $5, $6)
+        SELECT DISTINCT ON (chain_id, account_id)
+               chain_id, account_id, member_id, program_id, balance, sequence
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::bigint[])
+             WITH ORDINALITY AS told
+             (chain_id, account_id, member_id, program_id, balance, sequence, place)
+        ORDER BY chain_id, account_id, sequence DESC, place
         ON CONFLICT (chain_id, account_id) DO UPDATE
             SET member_id = excluded.member_id, balance = excluded.balance,
                 sequence = excluded.sequence, recorded_at = now()
             WHERE kept.sequence < excluded.sequence
-        RETURNING true
         """,
-        news.chain_id,
-        news.account_id,
-        news.member_id,
-        news.program_id,
-        news.balance,
-        news.sequence,
+        [each.chain_id for each in news],
+        [each.account_id for each in news],
+        [each.member_id for each in news],
+        [each.program_id for each in news],
+        [each.balance for each in news],
+        [each.sequence for each in news],
     )
-    return stored is not None
+
+
+async def find_balances(
+    conn: Connection, accounts: Collection[AccountKey]
+) -> dict[AccountKey, Balance]:
+    """What accounts hold, those that are known."""
+    if not accounts:
+        return {}
+    rows = await conn.fetch(
+        """
+        SELECT chain_id, account_id, member_id, program_id, balance, sequence
+        FROM unnest($1::uuid[], $2::uuid[]) AS wanted (chain_id, account_id)
+        JOIN member_account USING (chain_id, account_id)
+        """,
+        [chain_id for chain_id, _ in accounts],
+        [account_id for _, account_id in accounts],
+    )
+    found = [
+        Balance(
+            chain_id=ChainId(row["chain_id"]),
+            account_id=AccountId(row["account_id"]),
+            member_id=MemberId(row["member_id"]),
+            program_id=ProgramId(row["program_id"]),
+            balance=row["balance"],
+            sequence=row["sequence"],
+        )
+        for row in rows
+    ]
+    return {(each.chain_id, each.account_id): each for each in found}
 
 
 async def put_tier(conn: Connection, news: TierMove) -> bool:
@@ -70,43 +108,47 @@ async def put_tier(conn: Connection, news: TierMove) -> bool:
     return stored is not None
 
 
-async def note_visit(
-    conn: Connection,
-    chain_id: ChainId,
-    member_id: MemberId,
-    *,
-    salon_id: SalonId | None,
-    at: datetime,
-    earned_by: str | None = None,
-) -> bool:
-    """Note that a member was here; an older visit that is told late moves nothing.
+async def note_visits(conn: Connection, visits: Sequence[Visit]) -> dict[MemberKey, str | None]:
+    """Note that members were here; an older visit that is told late moves nothing. In their order.
 
-    Whether `earned_by`, a posting or a sale, brought her first points: the first one told does, and
-    is answered alike for ever. One statement: this runs for every earn.
+    What brought each of these members her first points: the first earn told did, and that stays
+    for ever. One statement: this runs for every earn.
     """
-    first: bool | None = await conn.fetchval(
+    if not visits:
+        return {}
+    rows = await conn.fetch(
         """
-        WITH salon AS (
+        WITH visit AS (
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[])
+                          WITH ORDINALITY AS told
+                          (chain_id, member_id, salon_id, at, earned_by, place)
+        ), salon AS (
             INSERT INTO member_salon AS kept (chain_id, member_id, salon_id, last_visit_at)
-            SELECT $1, $2, $3::uuid, $4 WHERE $3::uuid IS NOT NULL
+            SELECT chain_id, member_id, salon_id, max(at) FROM visit WHERE salon_id IS NOT NULL
+            GROUP BY chain_id, member_id, salon_id
+            ORDER BY chain_id, member_id, salon_id
             ON CONFLICT (chain_id, member_id, salon_id) DO UPDATE
                 SET last_visit_at = excluded.last_visit_at
                 WHERE kept.last_visit_at < excluded.last_visit_at
         )
         INSERT INTO member_standing AS kept (chain_id, member_id, last_visit_at, first_earn)
-        VALUES ($1, $2, $4, $5)
+        SELECT chain_id, member_id, max(at),
+               (array_agg(earned_by ORDER BY place) FILTER (WHERE earned_by IS NOT NULL))[1]
+        FROM visit GROUP BY chain_id, member_id ORDER BY chain_id, member_id
         ON CONFLICT (chain_id, member_id) DO UPDATE
             SET last_visit_at = greatest(kept.last_visit_at, excluded.last_visit_at),
                 first_earn = coalesce(kept.first_earn, excluded.first_earn), recorded_at = now()
-        RETURNING first_earn = $5
+        RETURNING chain_id, member_id, first_earn
         """,
-        chain_id,
-        member_id,
-        salon_id,
-        at,
-        earned_by,
+        [each.chain_id for each in visits],
+        [each.member_id for each in visits],
+        [each.salon_id for each in visits],
+        [each.at for each in visits],
+        [each.earned_by for each in visits],
     )
-    return bool(first)
+    return {
+        (ChainId(row["chain_id"]), MemberId(row["member_id"])): row["first_earn"] for row in rows
+    }
 
 
 async def put_program(conn: Connection, program: ProgramCopy) -> bool:
@@ -134,29 +176,34 @@ async def put_program(conn: Connection, program: ProgramCopy) -> bool:
     return stored is not None
 
 
-async def find_program(
-    conn: Connection, chain_id: ChainId, program_id: ProgramId
-) -> ProgramCopy | None:
-    """A program, when its event has arrived."""
-    row = await conn.fetchrow(
+async def find_programs(
+    conn: Connection, programs: Collection[ProgramKey]
+) -> dict[ProgramKey, ProgramCopy]:
+    """Programs, those whose event has arrived."""
+    if not programs:
+        return {}
+    rows = await conn.fetch(
         """
-        SELECT name, term_one, term_other, active, version FROM program_copy
-        WHERE chain_id = $1 AND program_id = $2
+        SELECT chain_id, program_id, name, term_one, term_other, active, version
+        FROM unnest($1::uuid[], $2::uuid[]) AS wanted (chain_id, program_id)
+        JOIN program_copy USING (chain_id, program_id)
         """,
-        chain_id,
-        program_id,
+        [chain_id for chain_id, _ in programs],
+        [program_id for _, program_id in programs],
     )
-    if row is None:
-        return None
-    return ProgramCopy(
-        chain_id=chain_id,
-        program_id=program_id,
-        name=row["name"],
-        term_one=row["term_one"],
-        term_other=row["term_other"],
-        active=row["active"],
-        version=row["version"],
-    )
+    found = [
+        ProgramCopy(
+            chain_id=ChainId(row["chain_id"]),
+            program_id=ProgramId(row["program_id"]),
+            name=row["name"],
+            term_one=row["term_one"],
+            term_other=row["term_other"],
+            active=row["active"],
+            version=row["version"],
+        )
+        for row in rows
+    ]
+    return {(each.chain_id, each.program_id): each for each in found}
 
 
 async def default_program(conn: Connection, chain_id: ChainId) -> ProgramCopy | None:
@@ -168,7 +215,10 @@ async def default_program(conn: Connection, chain_id: ChainId) -> ProgramCopy | 
         """,
         chain_id,
     )
-    return None if program_id is None else await find_program(conn, chain_id, program_id)
+    if program_id is None:
+        return None
+    key = (chain_id, ProgramId(program_id))
+    return (await find_programs(conn, [key])).get(key)
 
 
 async def accounts_of(

@@ -134,9 +134,9 @@ async def _enrolled(deps: Deps, conn: Connection, contact: Contact, news: Contac
     pause = FIRST_POINTS_WAIT if news.enrollment_source in _EARNS_AT_ONCE else timedelta()
     await _welcome(deps, conn, contact, at=news.at, pause=pause)
     await _ask_for_email(deps, conn, contact, pause=pause)
-    await news_rows.lock_member(conn, contact.chain_id, contact.member_id)
-    for waited in await news_rows.take(conn, contact.chain_id, contact.member_id):
-        await telling.tell(deps, conn, waited)
+    await news_rows.lock_members(conn, [(contact.chain_id, contact.member_id)])
+    waited = await news_rows.take(conn, contact.chain_id, contact.member_id)
+    await telling.tell(deps, conn, waited)
 
 
 async def _welcome(
@@ -148,20 +148,22 @@ async def _welcome(
     now = deps.clock.real_now()
     await deliveries.queue(
         conn,
-        NewDelivery(
-            chain_id=contact.chain_id,
-            id=DeliveryId(uuid4()),
-            kind=MessageKind.WELCOME,
-            key=str(contact.member_id),
-            member_id=contact.member_id,
-            channel=channel,
-            address=contact.address(channel),
-            language=contact.language,
-            params={},
-            sealed_code=None,
-            expires_at=at + WELCOME_AGE_MAX,
-            occurred_at=deps.clock.now(contact.chain_id),
-        ),
+        [
+            NewDelivery(
+                chain_id=contact.chain_id,
+                id=DeliveryId(uuid4()),
+                kind=MessageKind.WELCOME,
+                key=str(contact.member_id),
+                member_id=contact.member_id,
+                channel=channel,
+                address=contact.address(channel),
+                language=contact.language,
+                params={},
+                sealed_code=None,
+                expires_at=at + WELCOME_AGE_MAX,
+                occurred_at=deps.clock.now(contact.chain_id),
+            )
+        ],
         real_now=now,
         not_before=now + pause,
     )
@@ -192,7 +194,7 @@ async def _ask_for_email(
         occurred_at=now,
         expires_at=now + NEWS_AGE_MAX,
     )
-    await telling.tell_contact(deps, conn, offer, contact, after=pause)
+    await telling.tell_contacts(deps, conn, [(offer, contact)], after=pause)
 
 
 async def _term(conn: Connection, chain_id: ChainId, points: int) -> str:
@@ -233,19 +235,21 @@ async def take_code(deps: Deps, conn: Connection, code: RequestedCode) -> None:
     now = deps.clock.real_now()
     await deliveries.queue(
         conn,
-        NewDelivery(
-            chain_id=code.chain_id,
-            id=DeliveryId(uuid4()),
-            kind=MessageKind.ONE_TIME_CODE,
-            key=code.challenge_id,
-            member_id=None,
-            channel=code.channel,
-            address=code.address,
-            language=code.language,
-            params={},
-            sealed_code=code.sealed_code if now < code.expires_at else None,
-            expires_at=code.expires_at,
-            occurred_at=deps.clock.now(code.chain_id),
-        ),
+        [
+            NewDelivery(
+                chain_id=code.chain_id,
+                id=DeliveryId(uuid4()),
+                kind=MessageKind.ONE_TIME_CODE,
+                key=code.challenge_id,
+                member_id=None,
+                channel=code.channel,
+                address=code.address,
+                language=code.language,
+                params={},
+                sealed_code=code.sealed_code if now < code.expires_at else None,
+                expires_at=code.expires_at,
+                occurred_at=deps.clock.now(code.chain_id),
+            )
+        ],
         real_now=now,
     )

@@ -5,6 +5,7 @@ Neither ever makes it fail, and neither holds a security message.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,6 +16,7 @@ from services.messaging.domain.chain import Chain, ChainId
 from services.messaging.domain.consent import Channel, MessageClass
 from services.messaging.domain.delivery import Delivery, Wait
 from services.messaging.domain.message_settings import MessageSettings
+from services.messaging.storage import contacts
 from services.messaging.storage import message_settings as rows
 from services.messaging.usecases.deps import Deps
 
@@ -24,7 +26,20 @@ DAILY_CAP = "daily_cap"
 
 async def settings_of(conn: Connection, chain_id: ChainId, chain: Chain | None) -> MessageSettings:
     """What a chain chose, or the given settings."""
-    return await rows.find(conn, chain_id) or message_settings.given(chain_id, chain)
+    chosen = await rows.find(conn, [chain_id])
+    return chosen.get(chain_id) or message_settings.given(chain_id, chain)
+
+
+async def all_settings(conn: Connection, chain_ids: Set[ChainId]) -> dict[ChainId, MessageSettings]:
+    """The same for many chains."""
+    chosen = await rows.find(conn, chain_ids)
+    chains = await contacts.find_chains(conn, chain_ids - chosen.keys())
+    given = {
+        chain_id: message_settings.given(chain_id, chains.get(chain_id))
+        for chain_id in chain_ids
+        if chain_id not in chosen
+    }
+    return {**given, **chosen}
 
 
 def home_zone(chain: Chain) -> ZoneInfo:

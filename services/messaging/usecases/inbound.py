@@ -149,21 +149,23 @@ async def _invite(
         return
     await deliveries.queue(
         conn,
-        NewDelivery(
-            chain_id=chain.chain_id,
-            id=DeliveryId(uuid4()),
-            kind=MessageKind.TEXT_TO_JOIN,
-            key=command.provider_message_id,
-            member_id=_member_in(chain.chain_id, known),
-            channel=Channel.SMS,
-            address=command.phone,
-            language=await _language(conn, [chain.chain_id], known),
-            # Made once: a lookup at the provider goes by the words, the link among them.
-            params={"link": numbers.join_link(deps, chain, command.phone)},
-            sealed_code=None,
-            expires_at=deps.clock.real_now() + ANSWER_AGE_MAX,
-            occurred_at=deps.clock.now(chain.chain_id),
-        ),
+        [
+            NewDelivery(
+                chain_id=chain.chain_id,
+                id=DeliveryId(uuid4()),
+                kind=MessageKind.TEXT_TO_JOIN,
+                key=command.provider_message_id,
+                member_id=_member_in(chain.chain_id, known),
+                channel=Channel.SMS,
+                address=command.phone,
+                language=await _language(conn, [chain.chain_id], known),
+                # Made once: a lookup at the provider goes by the words, the link among them.
+                params={"link": numbers.join_link(deps, chain, command.phone)},
+                sealed_code=None,
+                expires_at=deps.clock.real_now() + ANSWER_AGE_MAX,
+                occurred_at=deps.clock.now(chain.chain_id),
+            )
+        ],
         real_now=deps.clock.real_now(),
     )
 
@@ -270,20 +272,22 @@ async def _answer(
     chain_id = chains[0] if len(chains) == 1 else PLATFORM
     await deliveries.queue(
         conn,
-        NewDelivery(
-            chain_id=chain_id,
-            id=DeliveryId(uuid4()),
-            kind=MessageKind.KEYWORD_ANSWER,
-            key=command.provider_message_id,
-            member_id=_member_in(chain_id, known),
-            channel=Channel.SMS,
-            address=command.phone,
-            language=await _language(conn, chains, known),
-            params={"answer": answer},
-            sealed_code=None,
-            expires_at=deps.clock.real_now() + ANSWER_AGE_MAX,
-            occurred_at=deps.clock.now(chain_id),
-        ),
+        [
+            NewDelivery(
+                chain_id=chain_id,
+                id=DeliveryId(uuid4()),
+                kind=MessageKind.KEYWORD_ANSWER,
+                key=command.provider_message_id,
+                member_id=_member_in(chain_id, known),
+                channel=Channel.SMS,
+                address=command.phone,
+                language=await _language(conn, chains, known),
+                params={"answer": answer},
+                sealed_code=None,
+                expires_at=deps.clock.real_now() + ANSWER_AGE_MAX,
+                occurred_at=deps.clock.now(chain_id),
+            )
+        ],
         real_now=deps.clock.real_now(),
     )
 

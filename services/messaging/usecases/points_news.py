@@ -1,12 +1,14 @@
 """What follows from the events of points: copies per member, and what she is told (ADR 0016).
 
-These run in the consumer's transaction, which has already asked the inbox.
+Everything of one kind is one statement, for this runs for every earn of the platform.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import TypeAlias
 
 from services.chassis.postgres import Connection
 from services.messaging.domain.chain import ChainId, MemberId
@@ -20,8 +22,11 @@ from services.messaging.domain.standing import (
     ProgramId,
     SalonId,
     TierMove,
+    Visit,
 )
-from services.messaging.storage import contacts, standings
+from services.messaging.storage import standings
+from services.messaging.storage.contacts import MemberKey
+from services.messaging.storage.standings import AccountKey
 from services.messaging.usecases import holding, telling
 from services.messaging.usecases.deps import Deps
 
@@ -40,6 +45,16 @@ class Posted:
     # Empty outside of a sale.
     sale_id: str
     occurred_at: datetime
+
+    @property
+    def chain_id(self) -> ChainId:
+        """The chain of its account."""
+        return self.balance.chain_id
+
+    @property
+    def program_id(self) -> ProgramId:
+        """The program of its account."""
+        return self.balance.program_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,195 +86,215 @@ class Expiring:
     occurred_at: datetime
 
 
-async def take_opened(conn: Connection, account: Balance) -> None:
-    """Keep that a member has an account."""
-    await standings.put_balance(conn, account)
+# An account that was opened is told as its first balance.
+Fact: TypeAlias = Posted | Counted | Expiring | TierMove | ProgramCopy | Balance
 
 
-async def take_program(conn: Connection, program: ProgramCopy) -> None:
-    """Keep what a program and its points are called."""
-    await standings.put_program(conn, program)
-
-
-async def take_posted(deps: Deps, conn: Connection, posted: Posted) -> None:
-    """Keep the balance; a visit without a sale is receipted, points taken by hand are told.
+async def take(deps: Deps, conn: Connection, facts: Sequence[Fact]) -> None:
+    """Keep what points told, and tell members what follows; of an account in its order.
 
     Points added by hand, refunds, rewards and expiry are not told (SQ-31, SQ-33, D4): of a sale
-    its own event speaks.
+    its own event speaks. Runs in the consumer's transaction, which has already asked the inbox.
     """
-    account = posted.balance
-    await standings.put_balance(conn, account)
-    if posted.type == "points.earned" and not posted.sale_id:
-        await _visited(
-            deps,
-            conn,
-            account,
-            cause=posted.posting_id,
-            points=posted.points,
-            balance=account.balance,
-            salon_id=posted.salon_id,
-            at=posted.occurred_at,
+    moves = [fact for fact in facts if isinstance(fact, TierMove)]
+    for program in [fact for fact in facts if isinstance(fact, ProgramCopy)]:
+        await standings.put_program(conn, program)
+    known = _Known(
+        settings=await holding.all_settings(conn, {fact.chain_id for fact in facts}),
+        first_earns=await standings.note_visits(
+            conn, [visit for fact in facts if (visit := _visit(fact)) is not None]
+        ),
+    )
+    notices = _notices(facts, known, await _held_before(conn, facts, known))
+    await standings.put_balances(
+        conn, [balance for fact in facts if (balance := _balance(fact)) is not None]
+    )
+    for move in moves:
+        await standings.put_tier(conn, move)
+    await _tell(deps, conn, notices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What decides whether something is told."""
+
+    settings: Mapping[ChainId, MessageSettings]
+    # The posting or sale that brought a member her first points.
+    first_earns: Mapping[MemberKey, str | None]
+
+    def is_first(self, visit: Visit) -> bool:
+        """Whether it brought her first points."""
+        return self.first_earns[(visit.chain_id, visit.member_id)] == visit.earned_by
+
+    def is_receipted(self, visit: Visit) -> bool:
+        """Told as the chain chose, where it earned something: always, the first time, never."""
+        if visit.earned_by is None:
+            return False
+        mode = self.settings[visit.chain_id].receipts
+        return mode is ReceiptMode.ALWAYS or (
+            mode is ReceiptMode.FIRST_ONLY and self.is_first(visit)
         )
-    elif posted.type == "points.adjusted" and posted.points < 0:
-        await _tell(
-            deps,
-            conn,
-            account,
+
+
+def _balance(fact: Fact) -> Balance | None:
+    if isinstance(fact, Posted):
+        return fact.balance
+    return fact if isinstance(fact, Balance) else None
+
+
+def _visit(fact: Fact) -> Visit | None:
+    """The visit that a fact stands for: points without a sale, or a sale with all its points."""
+    if isinstance(fact, Counted):
+        cause, member_id = fact.sale_id, fact.member_id
+    elif isinstance(fact, Posted) and fact.type == "points.earned" and not fact.sale_id:
+        cause, member_id = fact.posting_id, fact.balance.member_id
+    else:
+        return None
+    return Visit(
+        chain_id=fact.chain_id,
+        member_id=member_id,
+        salon_id=fact.salon_id,
+        at=fact.occurred_at,
+        earned_by=cause if fact.points > 0 else None,
+    )
+
+
+async def _held_before(
+    conn: Connection, facts: Sequence[Fact], known: _Known
+) -> dict[AccountKey, Balance]:
+    """What the accounts of receipted sales hold before these facts."""
+    return await standings.find_balances(
+        conn,
+        {
+            (fact.chain_id, fact.account_id)
+            for fact in facts
+            if isinstance(fact, Counted)
+            and (visit := _visit(fact)) is not None
+            and known.is_receipted(visit)
+        },
+    )
+
+
+def _notices(
+    facts: Sequence[Fact], known: _Known, held: dict[AccountKey, Balance]
+) -> list[tuple[ProgramId, News]]:
+    """What is to be told, with the program whose words it wants.
+
+    `held` follows the facts: a receipt says the balance after its own sale and not a later one.
+    """
+    notices = []
+    for fact in facts:
+        balance = _balance(fact)
+        if balance is not None:
+            account = (balance.chain_id, balance.account_id)
+            if account not in held or held[account].sequence < balance.sequence:
+                held[account] = balance
+        match fact:
+            case Posted():
+                news = _news_of_posting(fact, known)
+            case Counted():
+                kept = held.get((fact.chain_id, fact.account_id))
+                news = _receipt(fact, known, balance=kept.balance if kept else 0)
+            case TierMove():
+                news = _news_of_tier(fact, known)
+            case Expiring():
+                news = _warning(fact, known)
+            case _:
+                news = None
+        if news is not None:
+            notices.append((fact.program_id, news))
+    return notices
+
+
+def _news_of_posting(posted: Posted, known: _Known) -> News | None:
+    """A visit without a sale is receipted, points taken by hand are told."""
+    balance = posted.balance
+    if posted.type == "points.adjusted" and posted.points < 0:
+        return News(
+            chain_id=balance.chain_id,
+            member_id=balance.member_id,
             kind=MessageKind.DEDUCTION,
             key=posted.posting_id,
-            params={"points": str(-posted.points), "balance": str(account.balance)},
-            at=posted.occurred_at,
+            params={"points": str(-posted.points), "balance": str(balance.balance)},
+            occurred_at=posted.occurred_at,
+            expires_at=posted.occurred_at + NEWS_AGE_MAX,
         )
+    return _receipt(posted, known, balance=balance.balance)
 
 
-async def take_counted(deps: Deps, conn: Connection, sale: Counted) -> None:
-    """Note the visit; receipt the sale's points together with those of its promotion (SQ-62)."""
-    accounts = await standings.accounts_of(conn, sale.chain_id, sale.member_id)
-    balance = next((one.balance for one in accounts if one.account_id == sale.account_id), 0)
-    account = Balance(
-        chain_id=sale.chain_id,
-        account_id=sale.account_id,
-        member_id=sale.member_id,
-        program_id=sale.program_id,
-        balance=balance,
-        sequence=0,
-    )
-    await _visited(
-        deps,
-        conn,
-        account,
-        cause=sale.sale_id,
-        points=sale.points,
-        balance=balance,
-        salon_id=sale.salon_id,
-        at=sale.occurred_at,
-    )
-
-
-async def _visited(
-    deps: Deps,
-    conn: Connection,
-    account: Balance,
-    *,
-    cause: str,
-    points: int,
-    balance: int,
-    salon_id: SalonId | None,
-    at: datetime,
-) -> None:
-    """A member was here. Told of her points as the chain chose: always, the first time, never."""
-    first = await standings.note_visit(
-        conn,
-        account.chain_id,
-        account.member_id,
-        salon_id=salon_id,
-        at=at,
-        earned_by=cause if points > 0 else None,
-    )
-    if points <= 0:
-        return
-    mode = (await _settings(conn, account.chain_id)).receipts
-    if mode is ReceiptMode.NEVER or (mode is ReceiptMode.FIRST_ONLY and not first):
-        return
-    await _tell(
-        deps,
-        conn,
-        account,
+def _receipt(fact: Posted | Counted, known: _Known, *, balance: int) -> News | None:
+    """A sale's points together with those of its promotion (SQ-62), or those of a scan."""
+    visit = _visit(fact)
+    if visit is None or visit.earned_by is None or not known.is_receipted(visit):
+        return None
+    return News(
+        chain_id=visit.chain_id,
+        member_id=visit.member_id,
         kind=MessageKind.RECEIPT,
-        key=cause,
+        key=visit.earned_by,
         params={
-            "points": str(points),
+            "points": str(fact.points),
             "balance": str(balance),
-            "first": "1" if first else "",
+            "first": "1" if known.is_first(visit) else "",
         },
-        at=at,
+        occurred_at=visit.at,
+        expires_at=visit.at + NEWS_AGE_MAX,
     )
 
 
-async def take_tier(deps: Deps, conn: Connection, move: TierMove) -> None:
-    """Keep the tier; tell of the change, up or down, unless the chain chose not to (SQ-06)."""
-    await standings.put_tier(conn, move)
-    if not (await _settings(conn, move.chain_id)).tier_changes:
-        return
-    account = Balance(
+def _news_of_tier(move: TierMove, known: _Known) -> News | None:
+    """The change, up or down, unless the chain chose not to tell (SQ-06)."""
+    if not known.settings[move.chain_id].tier_changes:
+        return None
+    return News(
         chain_id=move.chain_id,
-        account_id=move.account_id,
         member_id=move.member_id,
-        program_id=move.program_id,
-        balance=0,
-        sequence=0,
-    )
-    await _tell(
-        deps,
-        conn,
-        account,
         kind=MessageKind.TIER_CHANGE,
         key=f"{move.account_id}|{move.tier_id}|{move.occurred_at.isoformat()}",
         params={"tier": move.tier_name, "risen": "1" if move.risen else ""},
-        at=move.occurred_at,
+        occurred_at=move.occurred_at,
+        expires_at=move.occurred_at + NEWS_AGE_MAX,
     )
 
 
-async def take_expiring(deps: Deps, conn: Connection, news: Expiring) -> None:
-    """Warn of points that end in 14 to 16 days, unless the chain chose not to (SQ-67)."""
-    if not (await _settings(conn, news.chain_id)).expiry_warnings:
-        return
-    account = Balance(
-        chain_id=news.chain_id,
-        account_id=news.account_id,
-        member_id=news.member_id,
-        program_id=news.program_id,
-        balance=news.balance,
-        sequence=0,
+def _warning(ending: Expiring, known: _Known) -> News | None:
+    """Points that end in 14 to 16 days, unless the chain chose not to tell (SQ-67)."""
+    if not known.settings[ending.chain_id].expiry_warnings:
+        return None
+    return News(
+        chain_id=ending.chain_id,
+        member_id=ending.member_id,
+        kind=MessageKind.EXPIRY_WARNING,
+        key=f"{ending.account_id}|{ending.last_day.isoformat()}",
+        params={
+            "points": str(ending.points),
+            "balance": str(ending.balance),
+            "last_day": ending.last_day.isoformat(),
+        },
+        occurred_at=ending.occurred_at,
+        expires_at=ending.expires_at,
     )
-    await _tell(
+
+
+async def _tell(deps: Deps, conn: Connection, notices: Sequence[tuple[ProgramId, News]]) -> None:
+    """Tell it with each program's own word for points."""
+    programs = await standings.find_programs(
+        conn, {(news.chain_id, program_id) for program_id, news in notices}
+    )
+    await telling.tell(
         deps,
         conn,
-        account,
-        kind=MessageKind.EXPIRY_WARNING,
-        key=f"{news.account_id}|{news.last_day.isoformat()}",
-        params={
-            "points": str(news.points),
-            "balance": str(news.balance),
-            "last_day": news.last_day.isoformat(),
-        },
-        at=news.occurred_at,
-        expires_at=news.expires_at,
+        [
+            _in_words(news, programs.get((news.chain_id, program_id)))
+            for program_id, news in notices
+        ],
     )
 
 
-async def _settings(conn: Connection, chain_id: ChainId) -> MessageSettings:
-    return await holding.settings_of(conn, chain_id, await contacts.find_chain(conn, chain_id))
-
-
-async def _tell(
-    deps: Deps,
-    conn: Connection,
-    account: Balance,
-    *,
-    kind: MessageKind,
-    key: str,
-    params: dict[str, str],
-    at: datetime,
-    expires_at: datetime | None = None,
-) -> None:
-    """Tell it with the program's own word for points."""
-    program = await standings.find_program(conn, account.chain_id, account.program_id)
-    points = int(params.get("points", "0"))
+def _in_words(news: News, program: ProgramCopy | None) -> News:
+    points = int(news.params.get("points", "0"))
     named = {
         "program": program.name if program else "",
         "term": program.term(points) if program else ("point" if points == 1 else "points"),
     }
-    await telling.tell(
-        deps,
-        conn,
-        News(
-            chain_id=account.chain_id,
-            member_id=account.member_id,
-            kind=kind,
-            key=key,
-            params={**params, **named},
-            occurred_at=at,
-            expires_at=expires_at or at + NEWS_AGE_MAX,
-        ),
-    )
+    return replace(news, params={**news.params, **named})

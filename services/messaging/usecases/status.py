@@ -73,20 +73,22 @@ async def _queue(
     now = deps.clock.real_now()
     await deliveries.queue(
         conn,
-        NewDelivery(
-            chain_id=chain_id,
-            id=DeliveryId(uuid4()),
-            kind=MessageKind.STATUS,
-            key=key,
-            member_id=member_id,
-            channel=channel,
-            address=address,
-            language=contact.language,
-            params={},
-            sealed_code=None,
-            expires_at=now + NEWS_AGE_MAX,
-            occurred_at=deps.clock.now(chain_id),
-        ),
+        [
+            NewDelivery(
+                chain_id=chain_id,
+                id=DeliveryId(uuid4()),
+                kind=MessageKind.STATUS,
+                key=key,
+                member_id=member_id,
+                channel=channel,
+                address=address,
+                language=contact.language,
+                params={},
+                sealed_code=None,
+                expires_at=now + NEWS_AGE_MAX,
+                occurred_at=deps.clock.now(chain_id),
+            )
+        ],
         real_now=now,
         not_before=now + STATUS_WAIT,
     )

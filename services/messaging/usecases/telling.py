@@ -5,6 +5,7 @@ Consent is not asked here but when the message leaves.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -20,64 +21,79 @@ from services.messaging.usecases.deps import Deps
 SMS_ONLY = frozenset({MessageKind.COLLECT_EMAIL})
 
 
-async def tell(deps: Deps, conn: Connection, news: News) -> None:
-    """Tell a member what happened. Repeatable; too old to be news, it is left.
+async def tell(deps: Deps, conn: Connection, news: Sequence[News]) -> None:
+    """Tell members what happened, in order. Repeatable; what is too old to be news is left.
 
-    Where her contact is still on its way, the news waits for it.
+    Where a contact is still on its way, its news waits for it.
     """
-    if deps.clock.now(news.chain_id) >= news.expires_at:
-        return
-    contact = await contacts.find_contact(conn, news.chain_id, news.member_id)
-    if contact is None:
-        await news_rows.lock_member(conn, news.chain_id, news.member_id)
-        contact = await contacts.find_contact(conn, news.chain_id, news.member_id)
-    if contact is None:
-        if not await contacts.is_erased(conn, news.chain_id, news.member_id):
-            await news_rows.keep(conn, news)
-        return
-    await tell_contact(deps, conn, news, contact)
+    fresh = [each for each in news if deps.clock.now(each.chain_id) < each.expires_at]
+    members = {(each.chain_id, each.member_id) for each in fresh}
+    known = await contacts.find_contacts(conn, members)
+    missing = members - known.keys()
+    if missing:
+        await news_rows.lock_members(conn, missing)
+        known |= await contacts.find_contacts(conn, missing)
+        missing -= known.keys()
+    if missing:
+        early = [each for each in fresh if (each.chain_id, each.member_id) in missing]
+        await news_rows.keep(conn, early)
+    told = [
+        (each, contact)
+        for each in fresh
+        if (contact := known.get((each.chain_id, each.member_id))) is not None
+    ]
+    await tell_contacts(deps, conn, told)
 
 
-async def tell_contact(
-    deps: Deps, conn: Connection, news: News, contact: Contact, *, after: timedelta = timedelta()
+async def tell_contacts(
+    deps: Deps,
+    conn: Connection,
+    news: Sequence[tuple[News, Contact]],
+    *,
+    after: timedelta = timedelta(),
 ) -> None:
-    """Queue the message to a contact that is known, to leave after a pause of real time.
+    """Queue messages to contacts that are known, to leave after a pause of real time.
 
     The first receipt goes into the welcome where that has not left yet: one message (SQ-27).
     """
-    if news.kind is MessageKind.RECEIPT and news.params.get("first"):
-        told = await deliveries.add_to_welcome(
-            conn,
-            news.chain_id,
-            news.member_id,
-            cause=news.key,
-            params={name: news.params[name] for name in ("points", "term", "balance")},
-            real_now=deps.clock.real_now(),
-        )
-        if told:
-            return
-    channel = joined_by(contact)
-    if channel is None or (news.kind in SMS_ONLY and not contact.phone):
-        return
     now = deps.clock.real_now()
-    await deliveries.queue(
+    new = []
+    for each, contact in news:
+        channel = joined_by(contact)
+        if await _in_welcome(deps, conn, each) or channel is None:
+            continue
+        if each.kind in SMS_ONLY and not contact.phone:
+            continue
+        new.append(
+            NewDelivery(
+                chain_id=each.chain_id,
+                id=DeliveryId(uuid4()),
+                kind=each.kind,
+                key=each.key,
+                member_id=each.member_id,
+                channel=channel,
+                address=contact.address(channel),
+                language=contact.language,
+                params=each.params,
+                sealed_code=None,
+                expires_at=_real(deps, each),
+                occurred_at=each.occurred_at,
+            )
+        )
+    await deliveries.queue(conn, new, real_now=now, not_before=now + after)
+
+
+async def _in_welcome(deps: Deps, conn: Connection, news: News) -> bool:
+    """Whether it is a first receipt that the welcome tells too."""
+    if news.kind is not MessageKind.RECEIPT or not news.params.get("first"):
+        return False
+    return await deliveries.add_to_welcome(
         conn,
-        NewDelivery(
-            chain_id=news.chain_id,
-            id=DeliveryId(uuid4()),
-            kind=news.kind,
-            key=news.key,
-            member_id=news.member_id,
-            channel=channel,
-            address=contact.address(channel),
-            language=contact.language,
-            params=news.params,
-            sealed_code=None,
-            expires_at=_real(deps, news),
-            occurred_at=news.occurred_at,
-        ),
-        real_now=now,
-        not_before=now + after,
+        news.chain_id,
+        news.member_id,
+        cause=news.key,
+        params={name: news.params[name] for name in ("points", "term", "balance")},
+        real_now=deps.clock.real_now(),
     )
 
 
