@@ -40,8 +40,10 @@ _TROUBLE: tuple[type[Exception], ...] = (Unavailable, *LOST_CONNECTION)
 # Events that share a transaction while all goes well.
 BATCH_SIZE_MAX = 500
 POLL_MS = 300
+# How long more is waited for that the broker is known to have, while some is in hand.
+MORE_MS = 20
 # Events come one by one while work goes on: after a short rest there are some to apply together.
-REST_SECONDS = 0.02
+REST_SECONDS = 0.05
 # The shortest that Apache Kafka takes without being told to: a crashed member is replaced soon.
 SESSION_TIMEOUT_MS = 6_000
 RETRY_SECONDS_MIN = 0.2
@@ -172,23 +174,61 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._take_up(client, partition)
         if client.assignment():
             self.ready = True
-        try:
-            batches = await client.getmany(timeout_ms=POLL_MS, max_records=BATCH_SIZE_MAX)
-        except NoOffsetForPartitionError:
-            # The fetcher looked before we had taken the partition up; its place is known by now.
-            return
-        except OffsetOutOfRangeError as error:
-            for partition in error.args[0]:
-                await self._rewind(client, partition, why="out_of_range")
-            return
-        taken = {each: batches[each] for each in batches if each in self._expected}
-        if taken:
-            await self._consume(client, taken)
+        batches = await self._poll(client)
+        if batches:
+            await self._consume(client, batches)
         if 0 < sum(map(len, batches.values())) < BATCH_SIZE_MAX:
             await asyncio.sleep(REST_SECONDS)
         self._listen(client, heard=bool(batches))
         self._show_lag(client)
         await self._missing.ask_for_replays()
+
+    async def _poll(self, client: AIOKafkaConsumer) -> Mapping[TopicPartition, Sequence[Record]]:
+        """What has come of the partitions that were taken up, in order.
+
+        One answer of the broker may hold less than there is, so it is asked on while it has more.
+        """
+        batches: dict[TopicPartition, list[Record]] = {}
+        room, wait = BATCH_SIZE_MAX, POLL_MS
+        while room:
+            try:
+                found = await client.getmany(timeout_ms=wait, max_records=room)
+            except NoOffsetForPartitionError:
+                # The fetcher looked before we had taken it up; its place is known by now.
+                break
+            except OffsetOutOfRangeError as error:
+                for partition in error.args[0]:
+                    batches.pop(partition, None)
+                    await self._rewind(client, partition, why="out_of_range")
+                break
+            for partition, records in found.items():
+                if partition in self._expected:
+                    if records[0].offset > self._following(partition, batches):
+                        self._missing.found(partition, why="jump")
+                    batches.setdefault(partition, []).extend(records)
+                room -= len(records)
+            if not found or not self._behind(client, batches):
+                break
+            wait = MORE_MS
+        # Those that were taken away meanwhile are somebody else's, or are taken up anew.
+        return {each: batches[each] for each in batches if each in self._expected}
+
+    def _following(
+        self, partition: TopicPartition, batches: Mapping[TopicPartition, Sequence[Record]]
+    ) -> int:
+        """The offset that comes next, behind what has been polled but not applied yet."""
+        if partition in batches:
+            return batches[partition][-1].offset + 1
+        return self._expected[partition]
+
+    def _behind(
+        self, client: AIOKafkaConsumer, batches: Mapping[TopicPartition, Sequence[Record]]
+    ) -> bool:
+        """Whether the broker has more than was polled."""
+        return any(
+            (client.highwater(partition) or 0) > self._following(partition, batches)
+            for partition in client.assignment() & self._expected.keys()
+        )
 
     def _listen(self, client: AIOKafkaConsumer, *, heard: bool) -> None:
         """Raise `BrokerSilent` when the client has been stuck for too long."""
@@ -261,9 +301,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self, client: AIOKafkaConsumer, batches: Mapping[TopicPartition, Sequence[Record]]
     ) -> None:
         """Apply what one poll brought."""
-        for partition, records in batches.items():
-            if records[0].offset > self._expected[partition]:
-                self._missing.found(partition, why="jump")
         together = list(chain.from_iterable(batches.values()))
         try:
             await self._patiently(lambda: self._apply_together(together))

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 BATCH_SIZE_MAX = 1_000
 POLL_SECONDS = 1.0
 # Events come one by one while work goes on: after a short rest there are some to send together.
-REST_SECONDS = 0.01
+REST_SECONDS = 0.03
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 5.0
 # Beyond this the producer is given up and rebuilt, and the batch is sent again.

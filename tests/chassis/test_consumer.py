@@ -241,6 +241,19 @@ async def test_poison_is_buried_with_a_reason_and_blocks_nothing(
     assert rows[3]["chain_id"] == CHAIN
 
 
+async def test_a_consumer_that_is_behind_applies_many_answers_of_the_broker_together(
+    names: tuple[str, str], effects: Effects, table: Pool, kafka_bootstrap: str
+) -> None:
+    """Sixty events that were sent one by one take far fewer transactions."""
+    topic, _ = names
+    numbers = list(range(60))
+    for number in numbers:
+        await send(kafka_bootstrap, topic, numbered(number))
+    async with running(consumer_of(names, effects, table, kafka_bootstrap)):
+        await until(has(table, numbers))
+    assert await table.fetchval("SELECT count(DISTINCT xmin::text) FROM effect") < 30
+
+
 @EACH_WAY
 async def test_poison_takes_no_neighbour_of_any_partition_with_it(
     names: tuple[str, str], effects: Effects, table: Pool, kafka_bootstrap: str
