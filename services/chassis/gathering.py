@@ -86,6 +86,11 @@ class Gathering(Generic[Item, Answer]):
         self._sizes = GATHERED_ITEMS.labels(name)
         GATHERING_ITEMS.labels(name).set_function(lambda: len(self._waiting))
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call is under way."""
+        return self._in_flight > 0
+
     async def one(self, item: Item) -> Answer:
         """The answer of one item; raises its refusal, or what `many` raises."""
         answer = (await self.many((item,)))[0]

@@ -12,12 +12,15 @@ from services.points.domain.ids import ChainId
 from services.points.settings import Settings
 from services.points.usecases import sweeps, warnings
 from services.points.usecases.deps import Deps
+from services.points.usecases.sweeps import Busy
 
 
-def schedule(app: App[Settings], deps: Deps) -> None:
+def schedule(app: App[Settings], deps: Deps, *, busy: Busy) -> None:
     """Sweep and check in the background, and let walks through time know of what falls due."""
     settings = app.settings
-    app.background("sweeps", lambda: sweeps.keep(deps, every_seconds=settings.sweep_seconds))
+    app.background(
+        "sweeps", lambda: sweeps.keep(deps, every_seconds=settings.sweep_seconds, busy=busy)
+    )
     app.background("warnings", lambda: warnings.keep(deps, every_seconds=settings.sweep_seconds))
     app.business_due(due_source(deps))
     if settings.ledger_check_seconds:

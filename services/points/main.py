@@ -29,7 +29,7 @@ async def build(app: App[Settings]) -> None:
         topics=[consumers.MESSAGING],
         handlers=consumers.contact_handlers(deps),
     )
-    jobs.schedule(app, deps)
+    jobs.schedule(app, deps, busy=queue.is_busy)
     app.relay_outbox()
     app.on_stop(queue.drain)
 

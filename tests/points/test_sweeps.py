@@ -337,3 +337,24 @@ def ended_at(kind: DueKind) -> float:
     )
     assert moment is not None
     return moment
+
+
+async def test_a_sweep_rests_while_earns_are_in_hand(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P11: a chunk for the sweep, then three times as long for the people who wait."""
+    await members_with_points(house, 40)
+    await at(house, "2027-02-03T12:00")
+    rests: list[float] = []
+    earns_in_hand = iter([True, False])
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr("services.points.usecases.sweeps.asyncio.sleep", rest)
+    counted = await sweeps.sweep(
+        house.deps, DueKind.EXPIRY, chunk=10, busy=lambda: next(earns_in_hand, False)
+    )
+    assert counted >= 40
+    assert len(rests) == 1
+    assert rests[0] > 0

@@ -49,6 +49,10 @@ class EarnQueue:
         answers = await self._gathering.many(arrivals)
         return [_outcome(answer) for answer in answers]
 
+    def is_busy(self) -> bool:
+        """Whether earns are in hand at this moment."""
+        return self._gathering.is_busy
+
     async def drain(self) -> None:
         """Finish what is queued; for a gentle stop."""
         await self._gathering.drain()

@@ -43,24 +43,34 @@ log = structlog.get_logger(__name__)
 CHUNK_ACCOUNTS = 2_000
 # One prepares while the database writes for the other.
 WORKERS = 2
+# While people wait, a worker rests so many times as long as its last chunk took (P11).
+REST_TIMES = 3.0
 
 _TROUBLE = (Unavailable, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _Page: TypeAlias = Callable[[Connection, DueAccount | None], Awaitable[list[DueAccount]]]
+# Whether somebody waits for this process at this moment.
+Busy: TypeAlias = Callable[[], bool]
 
 
-async def sweep(deps: Deps, kind: DueKind, *, chunk: int = CHUNK_ACCOUNTS) -> int:
+def _never() -> bool:
+    return False
+
+
+async def sweep(
+    deps: Deps, kind: DueKind, *, chunk: int = CHUNK_ACCOUNTS, busy: Busy = _never
+) -> int:
     """Do what is due by real time in every chain; returns for how many accounts.
 
     Repeatable, and safe beside others of its kind. Accounts that somebody holds are left to the
-    next sweep, so that nobody waits for nobody.
+    next sweep, so that nobody waits for nobody. While `busy` it goes slowly.
     """
 
     async def page(conn: Connection, after: DueAccount | None) -> list[DueAccount]:
         by = deps.clock.real_now()
         return await due_rows.due_accounts(conn, kind, by=by, after=after, limit=chunk)
 
-    return await _sweep(deps, kind, page, waits=False)
+    return await _sweep(deps, kind, page, waits=False, busy=busy)
 
 
 async def sweep_chain(
@@ -87,7 +97,7 @@ async def run_due(deps: Deps, chain_id: ChainId) -> int:
     return sum([await sweep_chain(deps, kind, chain_id) for kind in DueKind])
 
 
-async def keep(deps: Deps, *, every_seconds: float) -> None:
+async def keep(deps: Deps, *, every_seconds: float, busy: Busy = _never) -> None:
     """Sweep again and again for as long as the process lives; a lost database is waited for."""
     for kind in DueKind:
         # Also the very first one may hang.
@@ -95,16 +105,16 @@ async def keep(deps: Deps, *, every_seconds: float) -> None:
     while True:
         for kind in DueKind:
             try:
-                await sweep_everything(deps, kind)
+                await sweep_everything(deps, kind, busy=busy)
             except _TROUBLE as error:
                 log.warning("sweep_failed", kind=kind.value, fault=type(error).__name__)
         await asyncio.sleep(every_seconds)
 
 
-async def sweep_everything(deps: Deps, kind: DueKind) -> None:
+async def sweep_everything(deps: Deps, kind: DueKind, *, busy: Busy = _never) -> None:
     """Do what is due in all chains, those with a clock of their own by that clock."""
     started = time.monotonic()
-    accounts = await sweep(deps, kind)
+    accounts = await sweep(deps, kind, busy=busy)
     async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
         ahead = await due_rows.chains_ahead(conn)
     for chain_id in ahead:
@@ -120,7 +130,9 @@ async def sweep_everything(deps: Deps, kind: DueKind) -> None:
     metrics.SWEEP_ENDED_TIMESTAMP_SECONDS.labels(kind.value).set_to_current_time()
 
 
-async def _sweep(deps: Deps, kind: DueKind, page: _Page, *, waits: bool) -> int:
+async def _sweep(
+    deps: Deps, kind: DueKind, page: _Page, *, waits: bool, busy: Busy = _never
+) -> int:
     """Go through the pages with some workers; each page is one transaction."""
     turn = asyncio.Lock()
     place: DueAccount | None = None
@@ -134,9 +146,12 @@ async def _sweep(deps: Deps, kind: DueKind, page: _Page, *, waits: bool) -> int:
                 place = found[-1] if found else place
             if not found:
                 return
+            begun = time.monotonic()
             # In two steps: the other worker counts while this one waits.
             count = await _CHUNKS[kind](deps, found, waits=waits)
             done += count
+            if busy():
+                await asyncio.sleep(REST_TIMES * (time.monotonic() - begun))
 
     try:
         async with asyncio.TaskGroup() as workers:
