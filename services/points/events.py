@@ -14,7 +14,7 @@ from services.points.domain.expiry import EndedLot
 from services.points.domain.ids import AccountId, ChainId, MemberId, ProgramId
 from services.points.domain.kept_sales import KeptChange, KeptSale
 from services.points.domain.ledger import Account, Actor, ActorKind, Entry, PostingKind
-from services.points.domain.programs import Program
+from services.points.domain.programs import Program, Section
 from services.points.domain.tiers import Standing, Tier
 from services.points.domain.warnings import EndingPoints
 
@@ -189,8 +189,10 @@ def _of_sale(kept: KeptSale, kind: str, payload: bytes, *, at: datetime) -> Outb
     )
 
 
-def program_changed(program: Program) -> OutboxEvent:
-    """A program as it is from this version on; never a code (LS-08)."""
+def program_changed(
+    program: Program, *, actor: Actor, changed: Sequence[Section] = ()
+) -> OutboxEvent:
+    """A program as it is from this version on, and what of it is new; never a code (LS-08)."""
     message = pb.ProgramChanged(
         chain_id=str(program.chain_id),
         program_id=str(program.id),
@@ -199,6 +201,8 @@ def program_changed(program: Program) -> OutboxEvent:
         term_other=program.term_other,
         active=program.active,
         version=program.version,
+        changed=[types_pb2.ProgramSection.Value(f"PROGRAM_SECTION_{one.value}") for one in changed],
+        actor=_actor(actor),
     )
     return OutboxEvent(
         topic=TOPIC,

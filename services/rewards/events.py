@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from loyalty.events.v1.rewards_events_pb2 import RewardChanged
+from loyalty.events.v1.rewards_events_pb2 import DefinitionChanged, RewardChanged
 from loyalty.types.v1.types_pb2 import Actor as ActorMessage
 
 from services.chassis.moments import timestamp
 from services.chassis.outbox import OutboxEvent
 from services.rewards.domain.actors import Actor, ActorKind
+from services.rewards.domain.definitions import RewardDefinition
 from services.rewards.domain.rewards import Reward, RewardEvent
 
 TOPIC = "loyalty.rewards.v1"
+DEFINITION_CHANGED = "definition.changed"
 
 ACTOR_KINDS = {
     ActorKind.UNKNOWN: ActorMessage.KIND_UNSPECIFIED,
@@ -55,6 +57,28 @@ def reward_changed(reward: Reward, event: RewardEvent) -> OutboxEvent:
         subject=str(reward.id),
         payload=message.SerializeToString(),
         occurred_at=event.occurred_at,
+    )
+
+
+def definition_changed(definition: RewardDefinition, *, actor: Actor) -> OutboxEvent:
+    """What is offered for points is another than before, in order for each definition (SQ-51)."""
+    message = DefinitionChanged(
+        chain_id=str(definition.chain_id),
+        definition_id=str(definition.id),
+        program_id=str(definition.program_id),
+        deleted=definition.deleted,
+        actor=actor_message(actor),
+        version=definition.version,
+        occurred_at=timestamp(definition.updated_at),
+    )
+    return OutboxEvent(
+        topic=TOPIC,
+        key=str(definition.id),
+        type=DEFINITION_CHANGED,
+        chain_id=definition.chain_id,
+        subject=str(definition.id),
+        payload=message.SerializeToString(),
+        occurred_at=definition.updated_at,
     )
 
 

@@ -9,6 +9,7 @@ import grpc
 import pytest
 from loyalty.events.v1.points_events_pb2 import ProgramChanged
 from loyalty.points.v1 import points_pb2 as pb
+from loyalty.types.v1 import types_pb2
 
 from tests.points.house import House, new_id, refusal_of
 
@@ -199,3 +200,22 @@ async def test_salons_of_a_program_are_replaced_only_when_asked(house: House) ->
     assert list(saved.salon_ids) == [one, two]
     saved = await house.update_program(replace_salon_ids=True)
     assert list(saved.salon_ids) == []
+
+
+async def test_sq_51_a_save_tells_what_is_new_and_who_made_it_so(house: House) -> None:
+    """SQ-51: the sections alone; a code that is another one is told without the code."""
+    await house.update_program(name="Étoiles", visit_points=3, actor=house.bob)
+    await house.update_program(rules=pb.ProgramRules(expiry_policy="P3M"))
+    await house.update_program(points_code="86420")
+    await house.update_program(points_code="86420", name="Étoiles")
+    made, *saves = await changes_of(house, house.program.id)
+
+    assert list(made.changed) == []
+    assert saves[0].actor == house.bob
+    assert [list(one.changed) for one in saves] == [
+        [types_pb2.PROGRAM_SECTION_NAME, types_pb2.PROGRAM_SECTION_EARNING],
+        [types_pb2.PROGRAM_SECTION_EXPIRY],
+        [types_pb2.PROGRAM_SECTION_CODES],
+        [types_pb2.PROGRAM_SECTION_CODES],
+    ]
+    assert not any(b"86420" in one.SerializeToString() for one in saves)

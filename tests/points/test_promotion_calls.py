@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 import grpc
 import pytest
+from loyalty.events.v1 import points_events_pb2 as facts
 from loyalty.points.v1 import points_pb2 as pb
+from loyalty.types.v1 import types_pb2
 
 from services.points.domain import promotions as domain
 from services.points.domain.ids import AccountId, ChainId, ProgramId, PromotionId, SaleId
@@ -369,3 +371,20 @@ async def test_a_daily_limit_is_of_the_salons_day(house: House) -> None:
     await trigger(house, made.id, midnight - timedelta(minutes=1))
     assert await open_ids(house, midnight - timedelta(hours=23)) == []
     assert await open_ids(house, midnight) == [made.id]
+
+
+async def test_sq_51_a_promotion_is_news_of_its_program_made_and_stopped(house: House) -> None:
+    """SQ-51: members and staff hear of both; the program's version is the same."""
+    made = await create(house)
+    await cancel(house, made.id)
+    told = [
+        facts.ProgramChanged.FromString(row["payload"])
+        for row in await house.deps.pool.fetch(
+            "SELECT payload FROM outbox WHERE type = 'program.changed' AND key = $1 ORDER BY id",
+            house.program.id,
+        )
+    ][1:]
+
+    assert [list(one.changed) for one in told] == [[types_pb2.PROGRAM_SECTION_PROMOTIONS]] * 2
+    assert {one.version for one in told} == {1}
+    assert told[0].actor == house.bob

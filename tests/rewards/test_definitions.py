@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from loyalty.events.v1.rewards_events_pb2 import DefinitionChanged
 from loyalty.rewards.v1 import rewards_pb2 as pb
 
 from services.chassis.errors import RemoteRefusal
@@ -238,3 +239,20 @@ async def test_wrong_terms_are_refused_and_change_nothing(
 @pytest.mark.parametrize("points", [1, 1_000_000])
 async def test_costs_from_one_to_a_million_points_are_accepted(house: House, points: int) -> None:
     assert (await house.define(points)).points == points
+
+
+async def test_sq_51_what_is_offered_for_points_is_told_whenever_it_changes(house: House) -> None:
+    """SQ-51: made, changed, deleted; terms that are saved again tell nothing."""
+    made = await house.define(10)
+    await update(house, made.id, points=12)
+    await update(house, made.id, points=12)
+    await delete(house, made.id)
+    rows = await house.deps.pool.fetch(
+        "SELECT payload FROM outbox WHERE type = 'definition.changed' AND key = $1 ORDER BY id",
+        made.id,
+    )
+    told = [DefinitionChanged.FromString(row["payload"]) for row in rows]
+
+    assert [(one.version, one.deleted) for one in told] == [(1, False), (2, False), (3, True)]
+    assert {one.program_id for one in told} == {made.program_id}
+    assert told[1].actor == house.bob

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
 from services.points.domain import tiers
 from services.points.domain.accrual import AccrualRule, RuleType, SpendRule, VisitRule, rule_type
@@ -120,6 +121,21 @@ class ProgramChange:
     points_code_digits: int | None = None
 
 
+class Section(StrEnum):
+    """What of a program members and staff ought to know when it is changed (SQ-51)."""
+
+    NAME = "NAME"
+    STATUS = "STATUS"
+    EARNING = "EARNING"
+    EXPIRY = "EXPIRY"
+    TIERS = "TIERS"
+    REFUNDS = "REFUNDS"
+    SALONS = "SALONS"
+    PAUSE = "PAUSE"
+    CODES = "CODES"
+    PROMOTIONS = "PROMOTIONS"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SalonStanding:
     """What points knows of a salon that an earn names."""
@@ -194,6 +210,23 @@ def changed(program: Program, change: ProgramChange, *, codes: bool, now: dateti
     if program == kept and not codes:
         return kept
     return replace(program, updated_at=max(now, kept.updated_at), version=kept.version + 1)
+
+
+def sections_changed(kept: Program, program: Program, *, codes: bool) -> tuple[Section, ...]:
+    """Which sections say something else than before; `codes` says that a code is another one."""
+    names = (kept.name, kept.term_one, kept.term_other)
+    changes = {
+        Section.NAME: names != (program.name, program.term_one, program.term_other),
+        Section.STATUS: kept.active != program.active,
+        Section.EARNING: (kept.rules, kept.visit_points) != (program.rules, program.visit_points),
+        Section.EXPIRY: kept.expiry_policy != program.expiry_policy,
+        Section.TIERS: kept.ladder != program.ladder,
+        Section.REFUNDS: kept.refunds != program.refunds,
+        Section.SALONS: set(kept.salon_ids) != set(program.salon_ids),
+        Section.PAUSE: kept.cool_down_seconds != program.cool_down_seconds,
+        Section.CODES: codes,
+    }
+    return tuple(section for section, is_other in changes.items() if is_other)
 
 
 def applied(program: Program, change: ProgramChange, *, now: datetime) -> Program:

@@ -38,6 +38,7 @@ class ProgramsServicer(Door):
                 multi_point_code=request.multi_point_code,
                 cool_down_seconds=request.cool_down_seconds if optional else None,
                 rules=rules.draft(request.rules),
+                actor=reading.actor(request.actor),
             ),
         )
         return pb.CreateProgramResponse(program=writing.program(created))
@@ -70,6 +71,7 @@ class ProgramsServicer(Door):
                 accrual_type=reading.accrual_type(given("accrual_type") or 0),
                 points_code=given("points_code"),
                 multi_point_code=given("multi_point_code"),
+                actor=reading.actor(request.actor),
             ),
         )
         return pb.UpdateProgramResponse(program=writing.program(saved))

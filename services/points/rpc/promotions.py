@@ -43,6 +43,7 @@ class PromotionsServicer(Door):
             program_id=reading.program_id(request.program_id),
             idempotency_key=request.idempotency_key,
             draft=_draft(request.promotion),
+            actor=reading.actor(request.actor),
         )
         return pb.CreatePromotionResponse(promotion=_promotion(made))
 
@@ -93,6 +94,7 @@ class PromotionsServicer(Door):
             chain_id=reading.chain_id(request.chain_id),
             program_id=reading.program_id(request.program_id),
             promotion_id=reading.promotion_id(request.promotion_id),
+            actor=reading.actor(request.actor),
         )
         return pb.CancelPromotionResponse(promotion=_promotion(stopped))
 

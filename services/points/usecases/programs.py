@@ -21,6 +21,7 @@ from services.points.domain.codes import (
 )
 from services.points.domain.errors import ProgramLimit, ProgramUnknown
 from services.points.domain.ids import ChainId, ProgramId, SalonId
+from services.points.domain.ledger import Actor
 from services.points.domain.program_rules import RulesDraft, with_rules
 from services.points.domain.programs import (
     COOL_DOWN_SECONDS_LIVE,
@@ -55,6 +56,7 @@ class NewProgram:
     cool_down_seconds: int | None
     # Where it holds accrual rules, they say more than the card.
     rules: RulesDraft
+    actor: Actor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class ProgramSave:
     accrual_type: RuleType | None = None
     points_code: str | None = field(repr=False)
     multi_point_code: str | None = field(repr=False)
+    actor: Actor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +152,7 @@ async def _create(deps: Deps, conn: Connection, wanted: NewProgram) -> Program:
     if len(view.programs) >= PROGRAMS_MAX:
         raise ProgramLimit(limit=PROGRAMS_MAX)
     await program_rows.insert_program(conn, program, _sealed(deps, codes))
-    await outbox.append(conn, [events.program_changed(program)])
+    await outbox.append(conn, [events.program_changed(program, actor=wanted.actor)])
     return program
 
 
@@ -215,7 +218,9 @@ async def _update(deps: Deps, conn: Connection, save: ProgramSave) -> Program:
         await code_failures.unlock_program(
             conn, chain_id=chain_id, program_id=program.id, kind=kind
         )
-    await outbox.append(conn, [events.program_changed(program)])
+    differ = programs.sections_changed(kept, program, codes=bool(codes))
+    news = events.program_changed(program, actor=save.actor, changed=differ)
+    await outbox.append(conn, [news])
     return program
 
 

@@ -7,12 +7,15 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.chassis import idempotency
+from services.chassis import idempotency, outbox
 from services.chassis.errors import InvariantViolated
 from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection, in_transaction
+from services.points import events
 from services.points.domain import programs, promotions
 from services.points.domain.errors import NumberOutOfRange, ProgramUnknown
 from services.points.domain.ids import ChainId, ProgramId, PromotionId
+from services.points.domain.ledger import Actor
+from services.points.domain.programs import Program, Section
 from services.points.domain.promotions import Promotion, PromotionDraft, PromotionStatus
 from services.points.domain.sale_errors import PromotionOver, PromotionUnknown
 from services.points.storage import chains as chain_rows
@@ -63,6 +66,7 @@ async def create_promotion(
     program_id: ProgramId | None,
     idempotency_key: str,
     draft: PromotionDraft,
+    actor: Actor,
 ) -> PromotionView:
     """A new promotion of a program. Repeatable: the same key returns it as it was made.
 
@@ -79,7 +83,7 @@ async def create_promotion(
 
     async def work(conn: Connection) -> PromotionView:
         async def create() -> bytes:
-            made = await _create(deps, conn, chain_id, program_id, draft)
+            made = await _create(deps, conn, chain_id, program_id, draft, actor)
             return made.program_id.bytes + made.id.bytes
 
         answer = await idempotency.once(conn, claim, create)
@@ -104,6 +108,7 @@ async def _create(
     chain_id: ChainId,
     program_id: ProgramId | None,
     draft: PromotionDraft,
+    actor: Actor,
 ) -> Promotion:
     program_id = await _program_id(conn, chain_id, program_id)
     program = await program_rows.lock_program(conn, chain_id, program_id)
@@ -122,6 +127,7 @@ async def _create(
     others = await promotion_rows.not_over(conn, chain_id, program.id, now=now)
     promotions.require_room(others, now=now, zone=zone)
     await promotion_rows.insert_promotion(conn, promotion)
+    await _tell(conn, program, actor)
     return promotion
 
 
@@ -159,7 +165,12 @@ async def list_promotions(deps: Deps, query: PromotionQuery) -> PromotionPage:
 
 
 async def cancel_promotion(
-    deps: Deps, *, chain_id: ChainId, program_id: ProgramId | None, promotion_id: PromotionId
+    deps: Deps,
+    *,
+    chain_id: ChainId,
+    program_id: ProgramId | None,
+    promotion_id: PromotionId,
+    actor: Actor,
 ) -> PromotionView:
     """Stop a promotion from now on; what it gave stays, refunds of it too.
 
@@ -175,9 +186,17 @@ async def cancel_promotion(
         stopped = promotions.canceled(kept, now=now, zone=zone)
         if not await promotion_rows.cancel(conn, stopped):
             raise PromotionOver
+        program = (await program_rows.chain_view(conn, chain_id)).programs[of]
+        await _tell(conn, program, actor)
         return _view(stopped, now=now, zone=zone)
 
     return await in_transaction(deps.pool, work)
+
+
+async def _tell(conn: Connection, program: Program, actor: Actor) -> None:
+    """The program itself is as it was; what it gives for a time is not."""
+    news = events.program_changed(program, actor=actor, changed=[Section.PROMOTIONS])
+    await outbox.append(conn, [news])
 
 
 async def _program_id(

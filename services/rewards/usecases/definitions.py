@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from services.chassis import idempotency
+from services.chassis import idempotency, outbox
 from services.chassis.errors import InvariantViolated
 from services.chassis.postgres import Connection, in_transaction
+from services.rewards import events
 from services.rewards.domain.actors import Actor
 from services.rewards.domain.definitions import (
     DEFINITIONS_MAX,
@@ -78,7 +79,7 @@ async def create_definition(deps: Deps, command: CreateDefinition) -> RewardDefi
                 version=1,
             )
             await storage.insert(conn, definition)
-            await storage.keep_version(conn, definition, actor=command.actor)
+            await _keep(conn, definition, actor=command.actor)
             return str(definition.id).encode()
 
         definition_id = DefinitionId(UUID((await idempotency.once(conn, claim, effect)).decode()))
@@ -116,7 +117,7 @@ async def update_definition(deps: Deps, command: UpdateDefinition) -> RewardDefi
             now=now,
         )
         if changed is not None:
-            await storage.keep_version(conn, changed, actor=command.actor)
+            await _keep(conn, changed, actor=command.actor)
             return changed
         present = await storage.find(
             conn, chain_id=command.chain_id, definition_id=command.definition_id
@@ -145,12 +146,18 @@ async def delete_definition(
             conn, chain_id=chain_id, definition_id=definition_id, now=now
         )
         if retired is not None:
-            await storage.keep_version(conn, retired, actor=actor)
+            await _keep(conn, retired, actor=actor)
             await storage.free_place(conn, chain_id=chain_id)
         elif await storage.find(conn, chain_id=chain_id, definition_id=definition_id) is None:
             raise NotFound(field="definition_id")
 
     await in_transaction(deps.pool, work)
+
+
+async def _keep(conn: Connection, definition: RewardDefinition, *, actor: Actor) -> None:
+    """Write the new version down, and tell of it."""
+    await storage.keep_version(conn, definition, actor=actor)
+    await outbox.append(conn, [events.definition_changed(definition, actor=actor)])
 
 
 async def list_definitions(

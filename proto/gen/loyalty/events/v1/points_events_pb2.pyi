@@ -312,6 +312,8 @@ class ProgramChanged(_message.Message):
     TERM_OTHER_FIELD_NUMBER: _builtins.int
     ACTIVE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     program_id: _builtins.str
     name: _builtins.str
@@ -319,6 +321,12 @@ class ProgramChanged(_message.Message):
     term_other: _builtins.str
     active: _builtins.bool
     version: _builtins.int
+    @_builtins.property
+    def changed(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.ProgramSection.ValueType]:
+        """Empty for a program that was just made."""
+
+    @_builtins.property
+    def actor(self) -> _types_pb2.Actor: ...
     def __init__(
         self,
         *,
@@ -329,10 +337,12 @@ class ProgramChanged(_message.Message):
         term_other: _builtins.str = ...,
         active: _builtins.bool = ...,
         version: _builtins.int = ...,
+        changed: _abc.Iterable[_types_pb2.ProgramSection.ValueType] | None = ...,
+        actor: _types_pb2.Actor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "chain_id", b"chain_id", "name", b"name", "program_id", b"program_id", "term_one", b"term_one", "term_other", b"term_other", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "actor", b"actor", "chain_id", b"chain_id", "changed", b"changed", "name", b"name", "program_id", b"program_id", "term_one", b"term_one", "term_other", b"term_other", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

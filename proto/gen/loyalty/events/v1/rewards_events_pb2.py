@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from loyalty.types.v1 import types_pb2 as loyalty_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&loyalty/events/v1/rewards_events.proto\x12\x11loyalty.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cloyalty/types/v1/types.proto\"\xcb\x02\n\rRewardChanged\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x11\n\treward_id\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\x12\n\naccount_id\x18\x04 \x01(\t\x12\x12\n\nprogram_id\x18\x05 \x01(\t\x12\x15\n\rdefinition_id\x18\x06 \x01(\t\x12\x10\n\x08offer_id\x18\x07 \x01(\t\x12\x0c\n\x04name\x18\x08 \x01(\t\x12\x0e\n\x06points\x18\t \x01(\x03\x12\x10\n\x08salon_id\x18\n \x01(\t\x12&\n\x05\x61\x63tor\x18\x0b \x01(\x0b\x32\x17.loyalty.types.v1.Actor\x12\x17\n\x0fpoints_returned\x18\x0c \x01(\x08\x12\x0f\n\x07version\x18\r \x01(\x03\x12/\n\x0boccurred_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&loyalty/events/v1/rewards_events.proto\x12\x11loyalty.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cloyalty/types/v1/types.proto\"\xcb\x02\n\rRewardChanged\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x11\n\treward_id\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\x12\n\naccount_id\x18\x04 \x01(\t\x12\x12\n\nprogram_id\x18\x05 \x01(\t\x12\x15\n\rdefinition_id\x18\x06 \x01(\t\x12\x10\n\x08offer_id\x18\x07 \x01(\t\x12\x0c\n\x04name\x18\x08 \x01(\t\x12\x0e\n\x06points\x18\t \x01(\x03\x12\x10\n\x08salon_id\x18\n \x01(\t\x12&\n\x05\x61\x63tor\x18\x0b \x01(\x0b\x32\x17.loyalty.types.v1.Actor\x12\x17\n\x0fpoints_returned\x18\x0c \x01(\x08\x12\x0f\n\x07version\x18\r \x01(\x03\x12/\n\x0boccurred_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xcb\x01\n\x11\x44\x65\x66initionChanged\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x15\n\rdefinition_id\x18\x02 \x01(\t\x12\x12\n\nprogram_id\x18\x03 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x04 \x01(\x08\x12&\n\x05\x61\x63tor\x18\x05 \x01(\x0b\x32\x17.loyalty.types.v1.Actor\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12/\n\x0boccurred_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,4 +35,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REWARDCHANGED']._serialized_start=125
   _globals['_REWARDCHANGED']._serialized_end=456
+  _globals['_DEFINITIONCHANGED']._serialized_start=459
+  _globals['_DEFINITIONCHANGED']._serialized_end=662
 # @@protoc_insertion_point(module_scope)

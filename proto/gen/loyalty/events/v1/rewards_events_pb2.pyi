@@ -80,3 +80,46 @@ class RewardChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RewardChanged: _TypeAlias = RewardChanged  # noqa: Y015
+
+@_typing.final
+class DefinitionChanged(_message.Message):
+    """Type definition.changed; key = definition id: something is offered for points from now on, for
+    others, or no more.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    DEFINITION_ID_FIELD_NUMBER: _builtins.int
+    PROGRAM_ID_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    definition_id: _builtins.str
+    program_id: _builtins.str
+    deleted: _builtins.bool
+    version: _builtins.int
+    @_builtins.property
+    def actor(self) -> _types_pb2.Actor: ...
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        definition_id: _builtins.str = ...,
+        program_id: _builtins.str = ...,
+        deleted: _builtins.bool = ...,
+        actor: _types_pb2.Actor | None = ...,
+        version: _builtins.int = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "chain_id", b"chain_id", "definition_id", b"definition_id", "deleted", b"deleted", "occurred_at", b"occurred_at", "program_id", b"program_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DefinitionChanged: _TypeAlias = DefinitionChanged  # noqa: Y015

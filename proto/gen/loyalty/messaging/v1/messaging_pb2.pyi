@@ -1818,6 +1818,7 @@ class Send(_message.Message):
     EMAIL_SUBJECT_FIELD_NUMBER: _builtins.int
     EMAIL_BODY_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
+    ENGLISH_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     chain_id: _builtins.str
     offer_id: _builtins.str
@@ -1832,6 +1833,8 @@ class Send(_message.Message):
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def report(self) -> Global___SendReport: ...
+    @_builtins.property
+    def english(self) -> Global___SendWords: ...
     def __init__(
         self,
         *,
@@ -1845,14 +1848,42 @@ class Send(_message.Message):
         email_subject: _builtins.str = ...,
         email_body: _builtins.str = ...,
         report: Global___SendReport | None = ...,
+        english: Global___SendWords | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "report", b"report", "send_at", b"send_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "english", b"english", "report", b"report", "send_at", b"send_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "created_at", b"created_at", "email_body", b"email_body", "email_subject", b"email_subject", "id", b"id", "offer_id", b"offer_id", "report", b"report", "send_at", b"send_at", "sms_body", b"sms_body", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "created_at", b"created_at", "email_body", b"email_body", "email_subject", b"email_subject", "english", b"english", "id", b"id", "offer_id", b"offer_id", "report", b"report", "send_at", b"send_at", "sms_body", b"sms_body", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Send: _TypeAlias = Send  # noqa: Y015
+
+@_typing.final
+class SendWords(_message.Message):
+    """What those read who chose English; where a text is empty, they read what all read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SMS_BODY_FIELD_NUMBER: _builtins.int
+    EMAIL_SUBJECT_FIELD_NUMBER: _builtins.int
+    EMAIL_BODY_FIELD_NUMBER: _builtins.int
+    sms_body: _builtins.str
+    email_subject: _builtins.str
+    email_body: _builtins.str
+    def __init__(
+        self,
+        *,
+        sms_body: _builtins.str = ...,
+        email_subject: _builtins.str = ...,
+        email_body: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email_body", b"email_body", "email_subject", b"email_subject", "sms_body", b"sms_body"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendWords: _TypeAlias = SendWords  # noqa: Y015
 
 @_typing.final
 class SendReport(_message.Message):
@@ -1914,6 +1945,7 @@ class CreateSendRequest(_message.Message):
     EMAIL_SUBJECT_FIELD_NUMBER: _builtins.int
     EMAIL_BODY_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    ENGLISH_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     chain_id: _builtins.str
     offer_id: _builtins.str
@@ -1937,6 +1969,8 @@ class CreateSendRequest(_message.Message):
 
     @_builtins.property
     def actor(self) -> _types_pb2.Actor: ...
+    @_builtins.property
+    def english(self) -> Global___SendWords: ...
     def __init__(
         self,
         *,
@@ -1951,10 +1985,11 @@ class CreateSendRequest(_message.Message):
         email_subject: _builtins.str = ...,
         email_body: _builtins.str = ...,
         actor: _types_pb2.Actor | None = ...,
+        english: Global___SendWords | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "filter", b"filter", "send_at", b"send_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "english", b"english", "filter", b"filter", "send_at", b"send_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "chain_id", b"chain_id", "email_body", b"email_body", "email_subject", b"email_subject", "excluded_member_ids", b"excluded_member_ids", "filter", b"filter", "idempotency_key", b"idempotency_key", "member_ids", b"member_ids", "offer_id", b"offer_id", "send_at", b"send_at", "sms_body", b"sms_body"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "chain_id", b"chain_id", "email_body", b"email_body", "email_subject", b"email_subject", "english", b"english", "excluded_member_ids", b"excluded_member_ids", "filter", b"filter", "idempotency_key", b"idempotency_key", "member_ids", b"member_ids", "offer_id", b"offer_id", "send_at", b"send_at", "sms_body", b"sms_body"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2127,3 +2162,129 @@ class StopSendResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StopSendResponse: _TypeAlias = StopSendResponse  # noqa: Y015
+
+@_typing.final
+class ProgramNotice(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRAM_ID_FIELD_NUMBER: _builtins.int
+    SECTIONS_FIELD_NUMBER: _builtins.int
+    UP_TO_FIELD_NUMBER: _builtins.int
+    CHANGED_AT_FIELD_NUMBER: _builtins.int
+    program_id: _builtins.str
+    up_to: _builtins.int
+    """The newest change that it tells of."""
+    @_builtins.property
+    def sections(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.ProgramSection.ValueType]:
+        """What is another than before; its words are those of the program as it is now."""
+
+    @_builtins.property
+    def changed_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        program_id: _builtins.str = ...,
+        sections: _abc.Iterable[_types_pb2.ProgramSection.ValueType] | None = ...,
+        up_to: _builtins.int = ...,
+        changed_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "program_id", b"program_id", "sections", b"sections", "up_to", b"up_to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProgramNotice: _TypeAlias = ProgramNotice  # noqa: Y015
+
+@_typing.final
+class ListProgramNoticesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    READER_ID_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    reader_id: _builtins.str
+    """A staff member, a tablet or a key; empty = what the members have not been told."""
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        reader_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "reader_id", b"reader_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProgramNoticesRequest: _TypeAlias = ListProgramNoticesRequest  # noqa: Y015
+
+@_typing.final
+class ListProgramNoticesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTICES_FIELD_NUMBER: _builtins.int
+    HAS_MEMBERS_FIELD_NUMBER: _builtins.int
+    has_members: _builtins.bool
+    """The chain has members: a change is news to somebody."""
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProgramNotice]:
+        """One for each program, the newest change first."""
+
+    def __init__(
+        self,
+        *,
+        notices: _abc.Iterable[Global___ProgramNotice] | None = ...,
+        has_members: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_members", b"has_members", "notices", b"notices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProgramNoticesResponse: _TypeAlias = ListProgramNoticesResponse  # noqa: Y015
+
+@_typing.final
+class ReadProgramNoticeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    PROGRAM_ID_FIELD_NUMBER: _builtins.int
+    READER_ID_FIELD_NUMBER: _builtins.int
+    UP_TO_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    program_id: _builtins.str
+    reader_id: _builtins.str
+    up_to: _builtins.int
+    """0 = everything up to now."""
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        program_id: _builtins.str = ...,
+        reader_id: _builtins.str = ...,
+        up_to: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "program_id", b"program_id", "reader_id", b"reader_id", "up_to", b"up_to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadProgramNoticeRequest: _TypeAlias = ReadProgramNoticeRequest  # noqa: Y015
+
+@_typing.final
+class ReadProgramNoticeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadProgramNoticeResponse: _TypeAlias = ReadProgramNoticeResponse  # noqa: Y015

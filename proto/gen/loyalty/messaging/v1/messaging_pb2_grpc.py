@@ -174,6 +174,16 @@ class MessagingServiceStub:
                 request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.StopSendRequest.SerializeToString,
                 response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.StopSendResponse.FromString,
                 _registered_method=True)
+        self.ListProgramNotices = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/ListProgramNotices',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListProgramNoticesRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListProgramNoticesResponse.FromString,
+                _registered_method=True)
+        self.ReadProgramNotice = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/ReadProgramNotice',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReadProgramNoticeRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReadProgramNoticeResponse.FromString,
+                _registered_method=True)
 
 
 class MessagingServiceServicer:
@@ -367,6 +377,20 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListProgramNotices(self, request, context):
+        """What of programs was changed lately and a reader does not know yet (SQ-51).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadProgramNotice(self, request, context):
+        """She has read it, or the members were told. Repeatable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -509,6 +533,16 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.StopSend,
                     request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.StopSendRequest.FromString,
                     response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.StopSendResponse.SerializeToString,
+            ),
+            'ListProgramNotices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProgramNotices,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListProgramNoticesRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListProgramNoticesResponse.SerializeToString,
+            ),
+            'ReadProgramNotice': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadProgramNotice,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReadProgramNoticeRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReadProgramNoticeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1267,6 +1301,60 @@ class MessagingService:
             '/loyalty.messaging.v1.MessagingService/StopSend',
             loyalty_dot_messaging_dot_v1_dot_messaging__pb2.StopSendRequest.SerializeToString,
             loyalty_dot_messaging_dot_v1_dot_messaging__pb2.StopSendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProgramNotices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/ListProgramNotices',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListProgramNoticesRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListProgramNoticesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadProgramNotice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/ReadProgramNotice',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReadProgramNoticeRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ReadProgramNoticeResponse.FromString,
             options,
             channel_credentials,
             insecure,

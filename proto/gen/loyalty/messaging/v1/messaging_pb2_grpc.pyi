@@ -62,6 +62,10 @@ class MessagingServiceStub:
     ListSends: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListSendsRequest, _messaging_pb2.ListSendsResponse]
     StopSend: _aio.UnaryUnaryMultiCallable[_messaging_pb2.StopSendRequest, _messaging_pb2.StopSendResponse]
     """What has not left does not leave. Repeatable."""
+    ListProgramNotices: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListProgramNoticesRequest, _messaging_pb2.ListProgramNoticesResponse]
+    """What of programs was changed lately and a reader does not know yet (SQ-51)."""
+    ReadProgramNotice: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ReadProgramNoticeRequest, _messaging_pb2.ReadProgramNoticeResponse]
+    """She has read it, or the members were told. Repeatable."""
 
 class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -279,5 +283,21 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_messaging_pb2.StopSendRequest, _abc.Awaitable[_messaging_pb2.StopSendResponse]],
     ) -> _abc.Awaitable[_messaging_pb2.StopSendResponse]:
         """What has not left does not leave. Repeatable."""
+
+    @_abc_1.abstractmethod
+    def ListProgramNotices(
+        self,
+        request: _messaging_pb2.ListProgramNoticesRequest,
+        context: _aio.ServicerContext[_messaging_pb2.ListProgramNoticesRequest, _abc.Awaitable[_messaging_pb2.ListProgramNoticesResponse]],
+    ) -> _abc.Awaitable[_messaging_pb2.ListProgramNoticesResponse]:
+        """What of programs was changed lately and a reader does not know yet (SQ-51)."""
+
+    @_abc_1.abstractmethod
+    def ReadProgramNotice(
+        self,
+        request: _messaging_pb2.ReadProgramNoticeRequest,
+        context: _aio.ServicerContext[_messaging_pb2.ReadProgramNoticeRequest, _abc.Awaitable[_messaging_pb2.ReadProgramNoticeResponse]],
+    ) -> _abc.Awaitable[_messaging_pb2.ReadProgramNoticeResponse]:
+        """She has read it, or the members were told. Repeatable."""
 
 def add_MessagingServiceServicer_to_server(servicer: MessagingServiceServicer, server: _aio.Server) -> None: ...

@@ -114,6 +114,50 @@ PLAN_ESSENTIEL: Plan.ValueType  # 2
 PLAN_PRO: Plan.ValueType  # 3
 Global___Plan: _TypeAlias = Plan  # noqa: Y015
 
+class _ProgramSection:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProgramSectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProgramSection.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROGRAM_SECTION_UNSPECIFIED: _ProgramSection.ValueType  # 0
+    PROGRAM_SECTION_NAME: _ProgramSection.ValueType  # 1
+    """Its name, or what a point is called."""
+    PROGRAM_SECTION_STATUS: _ProgramSection.ValueType  # 2
+    PROGRAM_SECTION_EARNING: _ProgramSection.ValueType  # 3
+    PROGRAM_SECTION_EXPIRY: _ProgramSection.ValueType  # 4
+    PROGRAM_SECTION_TIERS: _ProgramSection.ValueType  # 5
+    PROGRAM_SECTION_REFUNDS: _ProgramSection.ValueType  # 6
+    PROGRAM_SECTION_SALONS: _ProgramSection.ValueType  # 7
+    PROGRAM_SECTION_PAUSE: _ProgramSection.ValueType  # 8
+    """The minutes between two points of one member."""
+    PROGRAM_SECTION_CODES: _ProgramSection.ValueType  # 9
+    """That a code is another one; never which."""
+    PROGRAM_SECTION_PROMOTIONS: _ProgramSection.ValueType  # 10
+    PROGRAM_SECTION_REWARDS: _ProgramSection.ValueType  # 11
+    """What points buy."""
+
+class ProgramSection(_ProgramSection, metaclass=_ProgramSectionEnumTypeWrapper):
+    """What members and staff ought to know when it is changed (SQ-51)."""
+
+PROGRAM_SECTION_UNSPECIFIED: ProgramSection.ValueType  # 0
+PROGRAM_SECTION_NAME: ProgramSection.ValueType  # 1
+"""Its name, or what a point is called."""
+PROGRAM_SECTION_STATUS: ProgramSection.ValueType  # 2
+PROGRAM_SECTION_EARNING: ProgramSection.ValueType  # 3
+PROGRAM_SECTION_EXPIRY: ProgramSection.ValueType  # 4
+PROGRAM_SECTION_TIERS: ProgramSection.ValueType  # 5
+PROGRAM_SECTION_REFUNDS: ProgramSection.ValueType  # 6
+PROGRAM_SECTION_SALONS: ProgramSection.ValueType  # 7
+PROGRAM_SECTION_PAUSE: ProgramSection.ValueType  # 8
+"""The minutes between two points of one member."""
+PROGRAM_SECTION_CODES: ProgramSection.ValueType  # 9
+"""That a code is another one; never which."""
+PROGRAM_SECTION_PROMOTIONS: ProgramSection.ValueType  # 10
+PROGRAM_SECTION_REWARDS: ProgramSection.ValueType  # 11
+"""What points buy."""
+Global___ProgramSection: _TypeAlias = ProgramSection  # noqa: Y015
+
 @_typing.final
 class Actor(_message.Message):
     """Who does something. Never a name: ids only, so that it may stand in events and logs."""
