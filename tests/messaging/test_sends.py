@@ -520,3 +520,53 @@ async def test_sends_are_listed_newest_first_and_deliveries_by_send(
         )
     )
     assert [one.kind for one in queued.deliveries] == [pb.MESSAGE_KIND_ANNOUNCEMENT] * 2
+
+
+async def test_sq_51_each_reads_a_message_to_many_in_her_own_language(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """SQ-51: who chose English reads what was written for her; without such words, the others'."""
+    chain_id = await messaging.chain()
+    (alice,) = await members(messaging, chain_id, 1)
+    (anna,) = await members(messaging, chain_id, 1, language=Language.EN)
+    words = {"sms_body": "Salon Mèche: nouveau programme."}
+    # Written for one channel, it is said on the other too.
+    english = pb.SendWords(email_subject="News", email_body="Salon Mèche: hello.")
+    await send(door, chain_id, **words, english=english)
+    await send(door, chain_id, **words)
+    await messaging.drain()
+    read = [
+        (one.recipient, one.body.splitlines()[0])
+        for one in await messaging.mailbox(chain_id)
+        if one.kind == "ANNOUNCEMENT"
+    ]
+
+    assert sorted(read) == sorted(
+        [
+            (alice.phone, "Salon Mèche: nouveau programme."),
+            (alice.phone, "Salon Mèche: nouveau programme."),
+            (anna.phone, "Salon Mèche: hello."),
+            (anna.phone, "Salon Mèche: nouveau programme."),
+        ]
+    )
+
+
+async def test_an_offers_english_words_get_its_link_and_are_checked(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """LS-60: the usual French words stand where none were written."""
+    chain_id = await messaging.chain()
+    offer_id = await offer(messaging, chain_id)
+    await members(messaging, chain_id, 1)
+    (anna,) = await members(messaging, chain_id, 1, language=Language.EN)
+    english = pb.SendWords(sms_body="Salon Mèche: {{ offer }} for you.")
+    made = await send(door, chain_id, offer_id=str(offer_id), english=english)
+    await messaging.drain()
+    box = await messaging.mailbox(chain_id)
+    bodies = {one.recipient: one.body for one in box if one.kind == "OFFER"}
+
+    assert made.send.english == english
+    assert bodies[anna.phone].startswith("Salon Mèche: 20 % sur la coupe for you. https://")
+    with pytest.raises(RemoteRefusal) as refused:
+        await send(door, chain_id, sms_body="Salon", english=pb.SendWords(sms_body="{{ nobody }}"))
+    assert (refused.value.code, refused.value.field) == ("template_invalid", "english.body")

@@ -39,6 +39,8 @@ class Send:
     # None: words only.
     offer_id: OfferId | None
     words: ScheduledWords
+    # For those who read English; where a text is empty, they read `words`.
+    english: ScheduledWords
     audience: Audience
     state: SendState
     send_at: datetime

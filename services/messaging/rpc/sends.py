@@ -77,6 +77,11 @@ class SendsServicer(Door):
                     email_subject=_text(request.email_subject),
                     email_body=_text(request.email_body),
                 ),
+                english=ScheduledWords(
+                    sms_body=_text(request.english.sms_body),
+                    email_subject=_text(request.english.email_subject),
+                    email_body=_text(request.english.email_body),
+                ),
                 audience=Audience(
                     filter=_filter(request.filter),
                     excluded=tuple(reading.member_id(one) for one in request.excluded_member_ids),
@@ -183,6 +188,11 @@ def _send(shown: sends.Shown) -> pb.Send:
         sms_body=send.words.sms_body,
         email_subject=send.words.email_subject,
         email_body=send.words.email_body,
+        english=pb.SendWords(
+            sms_body=send.english.sms_body,
+            email_subject=send.english.email_subject,
+            email_body=send.english.email_body,
+        ),
         report=pb.SendReport(
             chosen=report.chosen,
             queued=report.queued,

@@ -18,7 +18,8 @@ from services.messaging.storage.deliveries import CHANNEL
 if TYPE_CHECKING:
     from services.chassis.postgres import Connection
 
-_COLUMNS = """chain_id, id, sequence, offer_id, sms_body, email_subject, email_body, audience,
+_COLUMNS = """chain_id, id, sequence, offer_id, sms_body, email_subject, email_body,
+    english_sms_body, english_email_subject, english_email_body, audience,
     send_at, created_at, chosen,
     CASE WHEN state = 'SENDING' AND NOT EXISTS (
         SELECT FROM delivery
@@ -27,17 +28,22 @@ _COLUMNS = """chain_id, id, sequence, offer_id, sms_body, email_subject, email_b
     ) THEN 'DONE' ELSE state END AS state"""
 
 
+def _words(row: asyncpg.Record, prefix: str = "") -> ScheduledWords:
+    return ScheduledWords(
+        sms_body=row[f"{prefix}sms_body"],
+        email_subject=row[f"{prefix}email_subject"],
+        email_body=row[f"{prefix}email_body"],
+    )
+
+
 def _send(row: asyncpg.Record) -> Send:
     return Send(
         chain_id=ChainId(row["chain_id"]),
         id=SendId(row["id"]),
         sequence=row["sequence"],
         offer_id=OfferId(row["offer_id"]) if row["offer_id"] else None,
-        words=ScheduledWords(
-            sms_body=row["sms_body"],
-            email_subject=row["email_subject"],
-            email_body=row["email_body"],
-        ),
+        words=_words(row),
+        english=_words(row, "english_"),
         audience=audiences.restored(row["audience"]),
         state=SendState(row["state"]),
         send_at=row["send_at"],
@@ -52,8 +58,8 @@ async def insert(conn: Connection, send: Send) -> None:
         """
         INSERT INTO message_send
             (chain_id, id, offer_id, sms_body, email_subject, email_body, audience, state,
-             send_at, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'SCHEDULED', $8, $9)
+             send_at, created_at, english_sms_body, english_email_subject, english_email_body)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'SCHEDULED', $8, $9, $10, $11, $12)
         """,
         send.chain_id,
         send.id,
@@ -64,6 +70,9 @@ async def insert(conn: Connection, send: Send) -> None:
         audiences.stored(send.audience),
         send.send_at,
         send.created_at,
+        send.english.sms_body,
+        send.english.email_subject,
+        send.english.email_body,
     )
 
 
@@ -89,11 +98,13 @@ async def lock(conn: Connection, chain_id: ChainId, send_id: SendId) -> Send | N
 
 async def words_of(
     conn: Connection, chain_id: ChainId, send_id: SendId
-) -> tuple[OfferId | None, ScheduledWords] | None:
-    """What a send says."""
+) -> tuple[OfferId | None, ScheduledWords, ScheduledWords] | None:
+    """What a send says: its offer, its words for all, and its words in English."""
     row = await conn.fetchrow(
         """
-        SELECT offer_id, sms_body, email_subject, email_body FROM message_send
+        SELECT offer_id, sms_body, email_subject, email_body, english_sms_body,
+               english_email_subject, english_email_body
+        FROM message_send
         WHERE chain_id = $1 AND id = $2
         """,
         chain_id,
@@ -103,11 +114,8 @@ async def words_of(
         return None
     return (
         OfferId(row["offer_id"]) if row["offer_id"] else None,
-        ScheduledWords(
-            sms_body=row["sms_body"],
-            email_subject=row["email_subject"],
-            email_body=row["email_body"],
-        ),
+        _words(row),
+        _words(row, "english_"),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.chassis.postgres import Connection
@@ -31,6 +31,8 @@ class Occasion:
 
     words: Words | None
     params: Mapping[str, str]
+    # For those who read English, where something was written for them.
+    english: Words | None = None
 
 
 NOTHING = Occasion(words=None, params={})
@@ -70,17 +72,21 @@ async def _of_send(
     found = await sends.words_of(conn, chain.chain_id, send_id)
     if found is None:
         return Rejected(reason="message_withdrawn")
-    offer_id, words = found
+    offer_id, words, english = found
+    offer: OfferCopy | None = None
     if offer_id is None:
-        return occasion(deps, delivery.channel, chain, _on_every_channel(words), None)
-    offer = await offers.find(conn, chain.chain_id, offer_id)
-    if offer is None:
+        words, english = _on_every_channel(words), _on_every_channel(english)
+    elif (offer := await offers.find(conn, chain.chain_id, offer_id)) is None:
         return Rejected(reason="offer_gone")
-    return occasion(deps, delivery.channel, chain, words, offer)
+    said = occasion(deps, delivery.channel, chain, words, offer)
+    in_english = occasion(deps, delivery.channel, chain, english, offer)
+    return replace(said, english=in_english.words)
 
 
 def _on_every_channel(words: ScheduledWords) -> ScheduledWords:
     """An announcement that was written for one channel says the same on the other."""
+    if not words.sms_body and not words.email_body:
+        return words
     return ScheduledWords(
         sms_body=words.sms_body or words.email_body,
         email_subject=words.email_subject or "{{ chain }}",

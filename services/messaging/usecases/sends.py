@@ -13,7 +13,7 @@ from services.chassis.idempotency import Claim
 from services.chassis.postgres import TOO_BUSY, Connection, in_transaction
 from services.messaging.domain.audience import Audience, checked
 from services.messaging.domain.chain import Chain, ChainId
-from services.messaging.domain.errors import ChainUnknown, NotFound, OfferNotFound
+from services.messaging.domain.errors import ChainUnknown, NotFound, OfferNotFound, TemplateInvalid
 from services.messaging.domain.offer import OfferCopy, OfferId
 from services.messaging.domain.schedule import ScheduledWords, require_words
 from services.messaging.domain.send import Send, SendId, SendReport, SendState
@@ -39,6 +39,7 @@ class CreateSend:
     chain_id: ChainId
     offer_id: OfferId | None
     words: ScheduledWords
+    english: ScheduledWords
     audience: Audience
     send_at: datetime | None
 
@@ -78,6 +79,7 @@ async def create(deps: Deps, command: CreateSend) -> Shown:
             sequence=0,
             offer_id=command.offer_id,
             words=command.words,
+            english=command.english,
             audience=command.audience,
             state=SendState.SCHEDULED,
             send_at=command.send_at or now,
@@ -185,6 +187,11 @@ async def _checked(deps: Deps, conn: Connection, chain: Chain, send: Send) -> tu
         if offer is None:
             raise OfferNotFound
     warnings = schedules.warnings_of(deps, chain, send.kind, send.words, offer)
+    try:
+        warnings += schedules.warnings_of(deps, chain, send.kind, send.english, offer)
+    except TemplateInvalid as invalid:
+        raise TemplateInvalid(field=f"english.{invalid.field}", params=invalid.params) from None
+    warnings = tuple(dict.fromkeys(warnings))
     if offer is None:
         return warnings
     day = send.send_at.astimezone(holding.home_zone(chain)).date()

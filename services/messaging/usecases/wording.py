@@ -71,6 +71,8 @@ async def words(
     own = await _own(conn, delivery)
     if occasion.words is not None:
         own = dict.fromkeys(Language, occasion.words)
+    if occasion.english is not None:
+        own[Language.EN] = occasion.english
     languages = _languages(delivery, chain)
     # Own words were checked when they were saved, on other values: where these do not fit, the
     # given ones are said. Where there are none, this message alone fails and no other waits for it.
