@@ -40,6 +40,11 @@ async def build(app: App[Settings]) -> None:
         topics=[consumers.REWARDS],
         handlers=consumers.coupon_handlers(),
     )
+    app.consume(
+        group=consumers.PROGRAM_CHANGES_GROUP,
+        topics=[consumers.POINTS, consumers.REWARDS],
+        handlers=consumers.program_change_handlers(),
+    )
     app.background("sender", lambda: jobs.send_deliveries(deps, woken))
     app.background("listener", lambda: jobs.listen(deps, woken))
     app.background("timely", lambda: jobs.keep_time(deps))

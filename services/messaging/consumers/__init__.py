@@ -12,6 +12,10 @@ from services.messaging.consumers.enrollment import (
 )
 from services.messaging.consumers.offers import OFFERS, OFFERS_GROUP, offer_handlers
 from services.messaging.consumers.points import POINTS, STANDINGS_GROUP, standings
+from services.messaging.consumers.program_changes import (
+    PROGRAM_CHANGES_GROUP,
+    program_change_handlers,
+)
 from services.messaging.consumers.rewards import REWARDS, REWARDS_GROUP, coupon_handlers
 
 __all__ = [
@@ -22,6 +26,7 @@ __all__ = [
     "OFFERS",
     "OFFERS_GROUP",
     "POINTS",
+    "PROGRAM_CHANGES_GROUP",
     "REWARDS",
     "REWARDS_GROUP",
     "STANDINGS_GROUP",
@@ -29,5 +34,6 @@ __all__ = [
     "contact_handlers",
     "coupon_handlers",
     "offer_handlers",
+    "program_change_handlers",
     "standings",
 ]

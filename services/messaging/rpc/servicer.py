@@ -7,6 +7,7 @@ from services.messaging.rpc.inbound import InboundServicer
 from services.messaging.rpc.journal import JournalServicer
 from services.messaging.rpc.numbers import NumbersServicer
 from services.messaging.rpc.preferences import PreferencesServicer
+from services.messaging.rpc.program_notices import ProgramNoticesServicer
 from services.messaging.rpc.schedules import SchedulesServicer
 from services.messaging.rpc.sends import SendsServicer
 
@@ -19,5 +20,6 @@ class MessagingServicer(
     SchedulesServicer,
     SendsServicer,
     NumbersServicer,
+    ProgramNoticesServicer,
 ):
     """`loyalty.messaging.v1.MessagingService`, put together from its parts."""
