@@ -44,8 +44,8 @@ PHONE = "+15145550123"
 EMAIL = "alice@example.com"
 SENDER = "no-reply@meche.example"
 _EMPTY = """
-TRUNCATE program_change, program_change_read, provider_status, message_send, offer_coupon, idempotency, chain_number, offer_copy,
-         scheduled_message,
+TRUNCATE program_change, program_change_read, provider_status, message_send, offer_coupon,
+         idempotency, chain_number, offer_copy, scheduled_message,
          chain_copy, contact, consent_record, consent, correspondence, inbound_sms, delivery,
          delivery_attempt, sandbox_message, member_account, member_standing, member_salon,
          program_copy, message_settings, message_template, sms_day, early_news, email_asked,

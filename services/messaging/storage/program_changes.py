@@ -55,7 +55,8 @@ async def unread(
                max(changed_at) AS changed_at
         FROM program_change
         CROSS JOIN LATERAL unnest(sections) AS section
-        WHERE chain_id = $1 AND changed_at > $3 AND (changed_by <> $2 OR $2 = '') AND section = ANY($4)
+        WHERE chain_id = $1 AND changed_at > $3 AND section = ANY($4)
+          AND (changed_by <> $2 OR $2 = '')
           AND sequence > coalesce((
               SELECT up_to FROM program_change_read AS r
               WHERE r.chain_id = $1 AND r.program_id = program_change.program_id
