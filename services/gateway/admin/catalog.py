@@ -16,6 +16,7 @@ from loyalty.points.v1.points_pb2 import (
 )
 
 from services.gateway.admin.desk import Desk
+from services.gateway.web.speaker import Speaker
 
 PAGE_LIMIT: Final = 200
 # Five thousand objects: more than a salon sells, and as much as one page can show.
@@ -123,7 +124,7 @@ async def catalog_of(desk: Desk) -> Catalog:
     return _catalog(found, is_cut=True)
 
 
-async def names_of_objects(desk: Desk, ids: Iterable[str]) -> dict[str, str]:
+async def names_of_objects(desk: Speaker, ids: Iterable[str]) -> dict[str, str]:
     """What these items and variations are called; unknown ones are left out."""
     wanted = sorted({each for each in ids if each})[:PAGE_LIMIT]
     if not wanted:

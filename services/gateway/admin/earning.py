@@ -167,7 +167,7 @@ async def save_earning(desk: ManagerDesk, program_id: str) -> Response:
             problems = problems_of(refusal, desk.language, shown=_names(len(posted)))
     if problems:
         return await _form(desk, program, posted, problems)
-    return desk.go(f"programs/{program.id}", done="saved")
+    return desk.go(f"programs/{program.id}", done="saved", news="1")
 
 
 def _names(count: int) -> dict[str, str]:

@@ -182,7 +182,7 @@ async def save_eligible(desk: ManagerDesk, program_id: str) -> Response:
     except RemoteRefusal as refusal:
         problems = problems_of(refusal, desk.language)
         return await _page(desk, program, answer.excluded, answer.query, problems)
-    return desk.go(f"programs/{program.id}", done="saved")
+    return desk.go(f"programs/{program.id}", done="saved", news="1")
 
 
 def _exclude(

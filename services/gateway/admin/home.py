@@ -11,8 +11,10 @@ from loyalty.offers.v1.offers_pb2 import ListOffersRequest
 from loyalty.points.v1.points_pb2 import ListEntriesRequest, ListProgramsRequest
 from loyalty.rewards.v1.rewards_pb2 import ListRewardDefinitionsRequest
 
+from services.gateway.admin import program_news
 from services.gateway.admin.desk import DeskDep
 from services.gateway.admin.history import lines_of
+from services.gateway.admin.program_notices import notices_for
 from services.gateway.feed import items_of
 
 router = APIRouter()
@@ -46,4 +48,6 @@ async def home(desk: DeskDep) -> Response:
         definitions=definitions.definitions,
         offers=offers.offers,
         lines=await lines_of(desk, items),
+        notices=await notices_for(desk, desk.principal.actor.id),
+        untold=await program_news.untold(desk),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loyalty.messaging.v1.messaging_pb2 import (
+    MESSAGE_KIND_ANNOUNCEMENT,
     MessageKind,
     MessageTemplate,
     PreviewMessageRequest,
@@ -30,7 +31,7 @@ class Preview:
     """One message as it would arrive."""
 
     by_text: bool
-    # "fr" or "en".
+    # "fr" or "en"; empty where everybody reads the same.
     language: str
     subject: str
     body: str
@@ -42,34 +43,62 @@ class Preview:
 
 
 async def previews_of(
-    desk: Desk, kind: MessageKind.ValueType, words: Words
+    desk: Desk, kind: MessageKind.ValueType, words: Words, english: Words = Words()
 ) -> tuple[list[Preview], Problems]:
-    """The message by text and by e-mail in the languages of its readers, or what is wrong with it.
+    """The message by text and by e-mail as its readers get it, or what is wrong with it.
 
-    Words of her own are the same in both languages, so they are shown once.
+    Words of her own are the same in both languages unless she wrote English ones too.
     """
     found: list[Preview] = []
-    for channel, subject, body in (
-        (types_pb2.CHANNEL_SMS, "", words.sms_body),
-        (types_pb2.CHANNEL_EMAIL, words.email_subject, words.email_body),
-    ):
-        for language in ("fr",) if body else ("fr", "en"):
+    for channel in (types_pb2.CHANNEL_SMS, types_pb2.CHANNEL_EMAIL):
+        for language, prefix, written in _versions(kind, channel, words, english):
             template = MessageTemplate(
                 kind=kind,
                 channel=channel,
-                language=types_pb2.LANGUAGE_FR if language == "fr" else types_pb2.LANGUAGE_EN,
-                subject=subject,
-                body=body,
+                language=types_pb2.LANGUAGE_EN if language == "en" else types_pb2.LANGUAGE_FR,
+                subject=written.email_subject if channel == types_pb2.CHANNEL_EMAIL else "",
+                body=_body(written, channel),
             )
             try:
-                found.append(await preview_of(desk, template))
+                shown = await preview_of(desk, template)
             except RemoteRefusal as refusal:
                 field = "sms_body" if channel == types_pb2.CHANNEL_SMS else "email_body"
                 if refusal.field.rpartition(".")[2] == "subject":
                     field = "email_subject"
-                told = problems_of(refusal, desk.language, shown={refusal.field: field})
-                return [], told
+                shown_at = {refusal.field: prefix + field}
+                return [], problems_of(refusal, desk.language, shown=shown_at)
+            found.append(replace(shown, language=language))
     return found, NO_PROBLEMS
+
+
+def _body(words: Words, channel: types_pb2.Channel.ValueType) -> str:
+    return words.sms_body if channel == types_pb2.CHANNEL_SMS else words.email_body
+
+
+def _versions(
+    kind: MessageKind.ValueType,
+    channel: types_pb2.Channel.ValueType,
+    words: Words,
+    english: Words,
+) -> list[tuple[str, str, Words]]:
+    """Who reads what on a channel: language ("" = everybody), prefix of its fields, words."""
+    if kind == MESSAGE_KIND_ANNOUNCEMENT:
+        words, english = _on_every_channel(words), _on_every_channel(english)
+    own, own_english = _body(words, channel), _body(english, channel)
+    if not own_english:
+        return [("", "", words)] if own else [("fr", "", words), ("en", "", words)]
+    return [("fr", "", words), ("en", "english_", english)]
+
+
+def _on_every_channel(words: Words) -> Words:
+    """What was written for one channel is said on the other too, as it will be when it leaves."""
+    if not words.sms_body and not words.email_body:
+        return words
+    return Words(
+        sms_body=words.sms_body or words.email_body,
+        email_subject=words.email_subject or "{{ chain }}",
+        email_body=words.email_body or words.sms_body,
+    )
 
 
 async def preview_of(desk: Desk, template: MessageTemplate) -> Preview:

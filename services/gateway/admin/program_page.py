@@ -16,6 +16,7 @@ from loyalty.points.v1.points_pb2 import (
 from loyalty.rewards.v1.rewards_pb2 import ListRewardDefinitionsRequest
 
 from services.chassis.errors import RemoteRefusal
+from services.gateway.admin import program_news
 from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
 from services.gateway.admin.programs import earn_link, program_of
 from services.gateway.admin.promotions import RUNNING, promotions_of
@@ -106,6 +107,7 @@ async def _edit_form(
         sections=await sections_of(desk, program, promotions_open=sum(is_open)),
         fields=fields,
         key=new_key(),
+        untold=await program_news.untold(desk, program.id),
     )
 
 
@@ -156,4 +158,4 @@ async def save_program(desk: ManagerDesk, program_id: str) -> Response:
     except RemoteRefusal as refusal:
         problems = problems_of(refusal, desk.language, shown=_SHOWN)
         return await _edit_form(desk, program_id, fields, problems)
-    return desk.go(f"programs/{program_id}", done="saved")
+    return desk.go(f"programs/{program_id}", done="saved", news="1")

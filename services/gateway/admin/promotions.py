@@ -18,6 +18,7 @@ from loyalty.points.v1.points_pb2 import (
 )
 
 from services.chassis.errors import RemoteRefusal
+from services.gateway.admin import program_news
 from services.gateway.admin.catalog import catalog_of
 from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
 from services.gateway.admin.programs import program_of
@@ -35,6 +36,7 @@ from services.gateway.web.forms import (
     whole_number,
 )
 from services.gateway.web.i18n import N_
+from services.gateway.web.speaker import Speaker
 
 router = APIRouter()
 
@@ -73,7 +75,7 @@ _SHOWN: Final = {
 }
 
 
-async def promotions_of(desk: Desk, program_id: str) -> list[Promotion]:
+async def promotions_of(desk: Speaker, program_id: str) -> list[Promotion]:
     """The newest promotions of a program, planned and running ones among them."""
     answer = await desk.deps.clients.points.ListPromotions(
         ListPromotionsRequest(chain_id=desk.chain_id, program_id=program_id, limit=SHOWN_MAX)
@@ -81,7 +83,7 @@ async def promotions_of(desk: Desk, program_id: str) -> list[Promotion]:
     return list(answer.promotions)
 
 
-def incentive_words(desk: Desk, promotion: Promotion) -> str:
+def incentive_words(desk: Speaker, promotion: Promotion) -> str:
     """What it gives: "points × 2" or "5 points de plus"."""
     if promotion.HasField("addition"):
         return desk.count("%(num)s point de plus", "%(num)s points de plus", promotion.addition)
@@ -89,7 +91,7 @@ def incentive_words(desk: Desk, promotion: Promotion) -> str:
     return desk.say(N_("points × %(multiplier)s"), multiplier=multiplier)
 
 
-def when_words(desk: Desk, promotion: Promotion) -> list[str]:
+def when_words(desk: Speaker, promotion: Promotion) -> list[str]:
     """Its days and hours, as far as they can be said in a line."""
     first, last = promotion.start_date, promotion.end_date
     begin = i18n.format_date(first, desk.language) if first else ""
@@ -141,6 +143,7 @@ async def promotions_page(desk: DeskDep, program_id: str) -> Response:
             for each in found
         ],
         active=points_pb2.PROMOTION_STATUS_ACTIVE,
+        untold=await program_news.untold(desk, program.id),
     )
 
 
@@ -199,7 +202,7 @@ async def create_promotion(desk: ManagerDesk, program_id: str) -> Response:
             problems = problems_of(refusal, desk.language, shown=_SHOWN)
     if problems:
         return await _form(desk, program_id, fields, problems)
-    return desk.go(f"programs/{program_id}/promotions", done="created")
+    return desk.go(f"programs/{program_id}/promotions", done="created", news="1")
 
 
 def _promotion(desk: Desk, fields: Fields) -> tuple[Promotion, dict[str, str]]:
@@ -314,4 +317,4 @@ async def cancel_promotion(desk: ManagerDesk, program_id: str, promotion_id: str
             program_id=program_id,
             promotion=promotion,
         )
-    return desk.go(f"programs/{program_id}/promotions", done="stopped")
+    return desk.go(f"programs/{program_id}/promotions", done="stopped", news="1")

@@ -159,7 +159,7 @@ async def create_reward(desk: ManagerDesk, program_id: str) -> Response:
             problems = problems_of(refusal, desk.language, shown=_SHOWN)
     if problems:
         return _form(desk, program_id, fields, problems=problems)
-    return desk.go(f"programs/{program_id}", done="created")
+    return desk.go(f"programs/{program_id}", done="created", news="1")
 
 
 @router.get("/admin/programs/{program_id}/rewards/{definition_id}")
@@ -191,7 +191,7 @@ async def save_reward(desk: ManagerDesk, program_id: str, definition_id: str) ->
             problems = problems_of(refusal, desk.language, shown=_SHOWN)
     if problems:
         return _form(desk, program_id, fields, definition_id=definition_id, problems=problems)
-    return desk.go(f"programs/{program_id}", done="saved")
+    return desk.go(f"programs/{program_id}", done="saved", news="1")
 
 
 @router.get("/admin/programs/{program_id}/rewards/{definition_id}/delete")
@@ -212,4 +212,4 @@ async def delete_reward(desk: ManagerDesk, program_id: str, definition_id: str) 
             chain_id=desk.chain_id, definition_id=definition_id, actor=desk.principal.actor
         )
     )
-    return desk.go(f"programs/{program_id}", done="deleted")
+    return desk.go(f"programs/{program_id}", done="deleted", news="1")

@@ -11,10 +11,10 @@ from loyalty.points.v1 import points_pb2
 from loyalty.points.v1.points_pb2 import AccrualRule, Program, RefundSettings
 
 from services.gateway.admin.catalog import names_of_objects
-from services.gateway.admin.desk import Desk
 from services.gateway.ladder import decimal_words
 from services.gateway.web import i18n
 from services.gateway.web.i18n import N_
+from services.gateway.web.speaker import Speaker
 
 NEVER: Final = "never"
 _MONTHS: Final = re.compile(r"P([0-9]{1,4})M")
@@ -29,7 +29,7 @@ class Section:
     lines: Sequence[str]
 
 
-async def sections_of(desk: Desk, program: Program, *, promotions_open: int) -> list[Section]:
+async def sections_of(desk: Speaker, program: Program, *, promotions_open: int) -> list[Section]:
     """Every section of the rules, in the order of the page."""
     names = await names_of_objects(desk, _named(program.accrual_rules))
     earning = [rule_words(desk, rule, names) for rule in program.accrual_rules]
@@ -80,7 +80,7 @@ def _named(rules: Iterable[AccrualRule]) -> list[str]:
     return [each for rule in rules for each in (rule.variation_id, rule.category_id)]
 
 
-def rule_words(desk: Desk, rule: AccrualRule, names: dict[str, str]) -> str:
+def rule_words(desk: Speaker, rule: AccrualRule, names: dict[str, str]) -> str:
     """One rule: "1 point par 1,00 $ dépensé, avant taxes"."""
     points = desk.count("%(num)s point", "%(num)s points", rule.points)
     after = rule.tax_mode == points_pb2.TAX_MODE_AFTER_TAX
@@ -103,11 +103,11 @@ def rule_words(desk: Desk, rule: AccrualRule, names: dict[str, str]) -> str:
     return desk.say(N_("%(points)s par visite"), points=points)
 
 
-def _money(desk: Desk, minor: int) -> str:
+def _money(desk: Speaker, minor: int) -> str:
     return i18n.format_money(minor, desk.chain.currency, desk.language)
 
 
-def _excluded_words(desk: Desk, program: Program) -> str:
+def _excluded_words(desk: Speaker, program: Program) -> str:
     items = {each for rule in program.accrual_rules for each in rule.excluded_item_ids}
     categories = {each for rule in program.accrual_rules for each in rule.excluded_category_ids}
     parts = []
@@ -127,7 +127,7 @@ def months_of(policy: str) -> int:
     return int(found[1]) if found else 0
 
 
-def expiry_words(desk: Desk, policy: str) -> str:
+def expiry_words(desk: Speaker, policy: str) -> str:
     """When points end that are earned now (SQ-64)."""
     months = months_of(policy)
     if not months:
@@ -139,7 +139,7 @@ def expiry_words(desk: Desk, policy: str) -> str:
     )
 
 
-def _tier_words(desk: Desk, program: Program) -> list[str]:
+def _tier_words(desk: Speaker, program: Program) -> list[str]:
     if not program.tiers:
         return [desk.say(N_("Aucun niveau."))]
     return [
@@ -180,7 +180,7 @@ def refund_choices(settings: RefundSettings) -> tuple[str, str, str]:
     )
 
 
-def refund_words(desk: Desk, settings: RefundSettings) -> list[str]:
+def refund_words(desk: Speaker, settings: RefundSettings) -> list[str]:
     """The three choices of the program, in plain words."""
     chosen = refund_choices(settings)
     return [

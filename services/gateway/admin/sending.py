@@ -5,6 +5,8 @@ Rows LS-59, LS-60, LS-61, LS-63, SQ-51.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -15,12 +17,16 @@ from loyalty.messaging.v1.messaging_pb2 import (
     GetSendRequest,
     ListSendsRequest,
     Send,
+    SendWords,
     StopSendRequest,
 )
 from loyalty.offers.v1.offers_pb2 import GetOfferRequest, ListOffersRequest, Offer
-from loyalty.points.v1.points_pb2 import ListProgramsRequest
+from loyalty.points.v1.points_pb2 import ListProgramsRequest, Program
+from loyalty.types.v1.types_pb2 import ProgramSection
+from starlette.datastructures import FormData
 
 from services.chassis.errors import RemoteRefusal
+from services.gateway.admin import program_news
 from services.gateway.admin.audience import (
     CHANNELS,
     FIELDS_MAX,
@@ -30,10 +36,13 @@ from services.gateway.admin.audience import (
 )
 from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
 from services.gateway.admin.preview import Words, previews_of
+from services.gateway.admin.program_words import prepared
+from services.gateway.admin.programs import program_of
 from services.gateway.arriving import with_offer
 from services.gateway.web import i18n
 from services.gateway.web.forms import NO_PROBLEMS, Problems, new_key, problems_of
 from services.gateway.web.i18n import N_
+from services.gateway.web.speaker import Voice
 
 router = APIRouter()
 
@@ -55,7 +64,34 @@ WARNINGS: Final = {
 _SHOWN: Final = {
     name: name
     for name in ("send_at", "sms_body", "email_subject", "email_body", "member_ids", "filter")
-}
+} | {"english.body": "english_email_body", "english.subject": "english_email_subject"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a message is about: an offer, a program that changed, or whatever she writes."""
+
+    offer_id: str = ""
+    program: Program | None = None
+    # The newest change that the message tells of.
+    up_to: int = 0
+
+    @property
+    def kind(self) -> messaging_pb2.MessageKind.ValueType:
+        """What its deliveries are."""
+        if self.offer_id:
+            return messaging_pb2.MESSAGE_KIND_OFFER
+        return messaging_pb2.MESSAGE_KIND_ANNOUNCEMENT
+
+    @property
+    def here(self) -> str:
+        """The menu entry that its page belongs to."""
+        if self.program is not None:
+            return "programs"
+        return "offers" if self.offer_id else "sends"
+
+
+WORDS_ONLY: Final = Subject()
 
 
 async def _offer_of(desk: Desk, offer_id: str) -> Offer | None:
@@ -67,7 +103,7 @@ async def _offer_of(desk: Desk, offer_id: str) -> Offer | None:
 
 async def _show(
     desk: Desk,
-    offer_id: str,
+    subject: Subject,
     choice: Choice,
     *,
     cursor: str = "",
@@ -75,24 +111,21 @@ async def _show(
     problems: Problems = NO_PROBLEMS,
 ) -> Response:
     clients = desk.deps.clients
-    offer = await _offer_of(desk, offer_id)
+    offer = await _offer_of(desk, subject.offer_id)
     audience = await audience_of(desk, choice, cursor=cursor)
     programs = await clients.points.ListPrograms(ListProgramsRequest(chain_id=desk.chain_id))
-    kind = messaging_pb2.MESSAGE_KIND_OFFER if offer_id else messaging_pb2.MESSAGE_KIND_ANNOUNCEMENT
-    words = Words(
-        sms_body=choice.text("sms_body"),
-        email_subject=choice.text("email_subject"),
-        email_body=choice.text("email_body"),
-    )
     if preview and not problems:
-        shown, problems = await previews_of(desk, kind, words)
+        written = _words(choice), _words(choice, "english_")
+        shown, problems = await previews_of(desk, subject.kind, *written)
     else:
         shown = []
     return desk.show(
         "send.html",
-        here="offers" if offer_id else "sends",
+        here=subject.here,
         problems=problems,
         offer=offer,
+        program=subject.program,
+        up_to=subject.up_to,
         choice=choice,
         audience=audience,
         page_cursor=cursor,
@@ -109,47 +142,107 @@ async def _show(
 @router.get("/admin/offers/{offer_id}/send")
 async def send_offer_page(desk: ManagerDesk, offer_id: str) -> Response:
     """ "Envoyer": the list of all clients, each ticked (LS-59)."""
-    return await _show(desk, offer_id, Choice())
+    return await _show(desk, Subject(offer_id=offer_id), Choice())
 
 
 @router.post("/admin/offers/{offer_id}/send")
 async def send_offer(desk: ManagerDesk, offer_id: str) -> Response:
     """A filter, a page, a preview, or "Envoyer offre" (LS-60, LS-61)."""
-    return await _step(desk, offer_id)
+    return await _step(desk, Subject(offer_id=offer_id), await _choice(desk))
 
 
 @router.get("/admin/sends/new")
 async def send_words_page(desk: ManagerDesk) -> Response:
     """An announcement: words only, to all clients or some (SQ-51)."""
-    return await _show(desk, "", Choice())
+    return await _show(desk, WORDS_ONLY, Choice())
 
 
 @router.post("/admin/sends/new")
 async def send_words(desk: ManagerDesk) -> Response:
     """Same steps as for an offer."""
-    return await _step(desk, "")
+    return await _step(desk, WORDS_ONLY, await _choice(desk))
 
 
-async def _step(desk: Desk, offer_id: str) -> Response:
-    choice = Choice(await desk.request.form(max_files=0, max_fields=FIELDS_MAX))
+@router.get("/admin/programs/{program_id}/tell")
+async def tell_page(desk: ManagerDesk, program_id: str) -> Response:
+    """The message that is prepared after a save, in both languages; hers to change (SQ-51)."""
+    subject, sections = await _changed(desk, program_id)
+    return await _show(desk, subject, await _proposal(desk, subject, sections), preview=True)
+
+
+@router.post("/admin/programs/{program_id}/tell")
+async def tell(desk: ManagerDesk, program_id: str) -> Response:
+    """Same steps as for an offer; once it is sent, it is proposed no more."""
+    choice = await _choice(desk)
+    program = await program_of(desk, program_id)
+    return await _step(desk, Subject(program=program, up_to=choice.number("up_to") or 0), choice)
+
+
+async def _changed(
+    desk: Desk, program_id: str
+) -> tuple[Subject, Sequence[ProgramSection.ValueType]]:
+    program = await program_of(desk, program_id)
+    notice = await program_news.untold(desk, program.id)
+    if notice is None:
+        return Subject(program=program), ()
+    return Subject(program=program, up_to=notice.up_to), list(notice.sections)
+
+
+async def _proposal(
+    desk: Desk, subject: Subject, sections: Sequence[ProgramSection.ValueType]
+) -> Choice:
+    """The form as she finds it, with the words of the change in both languages."""
+    if subject.program is None:
+        return Choice()
+    fields: list[tuple[str, str]] = []
+    for language, prefix in (("fr", ""), ("en", "english_")):
+        voice = Voice(deps=desk.deps, chain=desk.chain, language=language)
+        words = await prepared(voice, subject.program, sections)
+        fields += [
+            (f"{prefix}sms_body", words.sms_body),
+            (f"{prefix}email_subject", words.email_subject),
+            (f"{prefix}email_body", words.email_body),
+        ]
+    return Choice(FormData(fields))
+
+
+async def _choice(desk: Desk) -> Choice:
+    return Choice(await desk.request.form(max_files=0, max_fields=FIELDS_MAX))
+
+
+def _words(choice: Choice, prefix: str = "") -> Words:
+    return Words(
+        sms_body=choice.text(f"{prefix}sms_body"),
+        email_subject=choice.text(f"{prefix}email_subject"),
+        email_body=choice.text(f"{prefix}email_body"),
+    )
+
+
+async def _step(desk: Desk, subject: Subject, choice: Choice) -> Response:
     step = choice.text("go")
     if step == "send":
-        return await _send(desk, offer_id, choice)
+        return await _send(desk, subject, choice)
     # Another filter begins the list anew; a preview leaves it where it is.
     cursor = {"next": choice.text("next"), "preview": choice.text("cursor")}.get(step, "")
-    return await _show(desk, offer_id, choice, cursor=cursor, preview=step == "preview")
+    return await _show(desk, subject, choice, cursor=cursor, preview=step == "preview")
 
 
-async def _send(desk: Desk, offer_id: str, choice: Choice) -> Response:
+async def _send(desk: Desk, subject: Subject, choice: Choice) -> Response:
+    words, english = _words(choice), _words(choice, "english_")
     request = CreateSendRequest(
         idempotency_key=choice.key,
         chain_id=desk.chain_id,
-        offer_id=offer_id,
+        offer_id=subject.offer_id,
         filter=choice.filter,
         excluded_member_ids=choice.excluded,
-        sms_body=choice.text("sms_body"),
-        email_subject=choice.text("email_subject"),
-        email_body=choice.text("email_body"),
+        sms_body=words.sms_body,
+        email_subject=words.email_subject,
+        email_body=words.email_body,
+        english=SendWords(
+            sms_body=english.sms_body,
+            email_subject=english.email_subject,
+            email_body=english.email_body,
+        ),
         actor=desk.principal.actor,
     )
     wanted = choice.text("send_at")
@@ -159,7 +252,7 @@ async def _send(desk: Desk, offer_id: str, choice: Choice) -> Response:
         except ValueError:
             words = desk.say("Choisissez un jour et une heure, ou laissez vide pour maintenant.")
             problems = Problems(fields={"send_at": words})
-            return await _show(desk, offer_id, choice, problems=problems)
+            return await _show(desk, subject, choice, problems=problems)
         request.send_at.FromDatetime(at.replace(tzinfo=desk.zone))
     try:
         answer = await with_offer(
@@ -171,7 +264,9 @@ async def _send(desk: Desk, offer_id: str, choice: Choice) -> Response:
         )
     except RemoteRefusal as refusal:
         problems = problems_of(refusal, desk.language, shown=_SHOWN)
-        return await _show(desk, offer_id, choice, cursor=choice.text("cursor"), problems=problems)
+        return await _show(desk, subject, choice, cursor=choice.text("cursor"), problems=problems)
+    if subject.program is not None and subject.up_to:
+        await program_news.mark_told(desk, subject.program.id, up_to=subject.up_to)
     warnings = [one for one in answer.warnings if one in WARNINGS]
     return desk.go(f"sends/{answer.send.id}", **({"warning": warnings[0]} if warnings else {}))
 

@@ -99,7 +99,7 @@ async def save_expiry(desk: ManagerDesk, program_id: str) -> Response:
     shown = {"expiration_policy": "months", "expiry_policy": "months"}
     if problems := await _save(desk, program, fields, rules, shown=shown):
         return _expiry_form(desk, program, fields, problems)
-    return desk.go(f"programs/{program.id}", done="saved")
+    return desk.go(f"programs/{program.id}", done="saved", news="1")
 
 
 def _shown_tiers(desk: Desk, program: Program) -> Fields:
@@ -146,7 +146,7 @@ async def save_tiers(desk: ManagerDesk, program_id: str) -> Response:
         problems = await _save(desk, program, fields, rules)
     if problems:
         return _tiers_form(desk, program, fields, problems)
-    return desk.go(f"programs/{program.id}", done="saved")
+    return desk.go(f"programs/{program.id}", done="saved", news="1")
 
 
 def _wanted_tiers(desk: Desk, fields: Fields) -> tuple[Sequence[Tier], Problems]:
@@ -230,4 +230,4 @@ async def save_refunds(desk: ManagerDesk, program_id: str) -> Response:
     if problems := await _save(desk, program, fields, ProgramRules(refunds=settings)):
         chosen = (fields["debt"], fields["reward"], fields["visit"])
         return _refunds_form(desk, program, chosen, problems)
-    return desk.go(f"programs/{program.id}", done="saved")
+    return desk.go(f"programs/{program.id}", done="saved", news="1")

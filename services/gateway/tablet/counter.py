@@ -10,6 +10,7 @@ from loyalty.points.v1.points_pb2 import Earned, EarnItem, TabletOrigin
 from loyalty.types.v1.types_pb2 import ENROLLMENT_SOURCE_TABLET
 
 from services.chassis.errors import RemoteRefusal
+from services.gateway.admin.program_notices import mark_read, notices_for
 from services.gateway.live import event_stream
 from services.gateway.member import holdings
 from services.gateway.member.door import PageRoute
@@ -36,6 +37,7 @@ from services.gateway.web.forms import (
     problems_of,
 )
 from services.gateway.web.i18n import language_value
+from services.gateway.web.speaker import Voice
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -43,7 +45,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 @router.get("/t")
 async def start_page(counter: CounterDep) -> Response:
     """The counter screen without sign-in: one field, one large button (LS-09)."""
-    return counter.show("start.html", typed="")
+    return await _start(counter, "")
 
 
 @router.get("/t/")
@@ -70,12 +72,12 @@ async def enter(counter: InTurnDep) -> Response:
     contact = contact_of(typed)
     if not is_plausible(contact):
         words = counter.say("Entrez un courriel ou un numéro de téléphone.")
-        return _start(counter, typed, Problems(fields={"contact": words}))
+        return await _start(counter, typed, Problems(fields={"contact": words}))
     try:
         member = await find_member(counter, contact)
     except RemoteRefusal as refusal:
         shown = dict.fromkeys(("phone", "email", "phones", "emails"), "contact")
-        return _start(counter, typed, problems_of(refusal, counter.language, shown=shown))
+        return await _start(counter, typed, problems_of(refusal, counter.language, shown=shown))
     if member is None:
         return _join_page(counter, Fields(phone=contact.phone, email=contact.email))
     present = replace(counter, member_id=member.id)
@@ -84,8 +86,21 @@ async def enter(counter: InTurnDep) -> Response:
     return await _earn_one(present, member)
 
 
-def _start(counter: Counter, typed: str, problems: Problems) -> Response:
-    return counter.show("start.html", problems=problems, typed=typed)
+async def _start(counter: Counter, typed: str, problems: Problems = NO_PROBLEMS) -> Response:
+    """The start, with what the staff have not read yet (SQ-51)."""
+    notices = await notices_for(_voice(counter), counter.tablet.actor.id)
+    return counter.show("start.html", problems=problems, typed=typed, notices=notices)
+
+
+def _voice(counter: Counter) -> Voice:
+    return Voice(deps=counter.deps, chain=counter.chain, language=counter.language)
+
+
+@router.post("/t/notice")
+async def read_notice(counter: InTurnDep) -> Response:
+    """ "J'ai lu": the notice is gone from this tablet; other tablets and the panel keep it."""
+    await mark_read(_voice(counter), counter.tablet.actor.id, counter.fields)
+    return counter.start()
 
 
 async def _earn_one(counter: Counter, member: Member) -> Response:
