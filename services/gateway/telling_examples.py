@@ -9,6 +9,7 @@ from services.gateway.example_ids import (
     EVENT,
     KEY,
     OFFER,
+    PROGRAM,
     THEN,
     Example,
 )
@@ -85,6 +86,18 @@ _JOINING: Final = {
     "allowed": True,
     "sender_number": "+15145550101",
 }
+_NOTICE: Final = {
+    "program_id": PROGRAM,
+    "changes": [
+        {
+            "section": "EXPIRY",
+            "lines_fr": ["Les points n'expirent jamais."],
+            "lines_en": ["Points never expire."],
+        }
+    ],
+    "up_to": 12,
+    "changed_at": "2026-11-20T17:00:00Z",
+}
 _SEND: Final = {
     "id": EVENT,
     "offer_id": OFFER,
@@ -103,6 +116,7 @@ _SEND: Final = {
         "blocked": 2,
         "unknown": 0,
         "taken": 3,
+        "stopped": 0,
         "used": 1,
     },
 }
@@ -167,6 +181,33 @@ TELLING_EXAMPLES: Final = {
             "total": 30,
             "reachable": 28,
         },
+    ),
+    "ListProgramNotices": Example(
+        None,
+        {
+            "staff": [_NOTICE],
+            "members": [
+                {
+                    **_NOTICE,
+                    "proposed_message": {
+                        "sms_body": "{{ chain }}: le programme Vos points change. "
+                        "Tous les détails: {{ link }}",
+                        "email_subject": "{{ chain }}: du nouveau dans Vos points",
+                        "email_body": "Bonjour,",
+                        "english": {
+                            "sms_body": "{{ chain }}: the program Vos points has changed. "
+                            "All the details: {{ link }}",
+                            "email_subject": "{{ chain }}: news of Vos points",
+                            "email_body": "Hello,",
+                        },
+                    },
+                }
+            ],
+        },
+    ),
+    "ReadProgramNotice": Example(
+        {"program_id": PROGRAM, "audience": "STAFF", "up_to": 12},
+        {},
     ),
     "CreateSend": Example(
         {

@@ -17,6 +17,7 @@ from services.gateway.pos import (
     messages,
     offers,
     orders,
+    program_notices,
     programs,
     promotions,
     refunding,
@@ -28,6 +29,7 @@ from services.gateway.pos import (
 
 router = APIRouter(prefix="/v2")
 for _noun in (
+    program_notices,
     programs,
     tiers,
     promotions,

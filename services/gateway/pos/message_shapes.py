@@ -244,6 +244,14 @@ class AudienceAnswer(TypedDict):
     reachable: int
 
 
+class EnglishIn(Part):
+    """What those read who chose English; where a text is left out, they read the others'."""
+
+    sms_body: Body | None = None
+    email_subject: Line | None = None
+    email_body: Body | None = None
+
+
 class SendIn(Part):
     """An offer, or words only, to those whom the filter leaves; `customer_ids` = only these."""
 
@@ -255,6 +263,7 @@ class SendIn(Part):
     sms_body: Body | None = None
     email_subject: Line | None = None
     email_body: Body | None = None
+    english: EnglishIn | None = None
 
 
 class CreateSendIn(Part):
@@ -262,6 +271,14 @@ class CreateSendIn(Part):
 
     send: SendIn
     idempotency_key: Key | None = None
+
+
+class WordsShape(TypedDict):
+    """Words by channel."""
+
+    sms_body: str
+    email_subject: str
+    email_body: str
 
 
 class ReportShape(TypedDict):
@@ -276,6 +293,7 @@ class ReportShape(TypedDict):
     unknown: int
     taken: int
     used: int
+    stopped: int
 
 
 class SendShape(TypedDict):
@@ -289,6 +307,7 @@ class SendShape(TypedDict):
     sms_body: str
     email_subject: str
     email_body: str
+    english: NotRequired[WordsShape]
     report: ReportShape
 
 
@@ -420,8 +439,15 @@ def send_shape(send: messaging_pb2.Send) -> SendShape:
             "unknown": report.unknown,
             "taken": report.taken,
             "used": report.used,
+            "stopped": report.stopped,
         },
     }
+    if send.HasField("english") and send.english.ByteSize():
+        shape["english"] = {
+            "sms_body": send.english.sms_body,
+            "email_subject": send.english.email_subject,
+            "email_body": send.english.email_body,
+        }
     if send.offer_id:
         shape["offer_id"] = send.offer_id
     return shape

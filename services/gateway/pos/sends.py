@@ -40,6 +40,8 @@ _SEND = {name: f"send.{name}" for name in _NAMES} | {
     "member_ids": "send.customer_ids",
     "excluded_member_ids": "send.excluded_customer_ids",
     "filter": "send.filter",
+    "english.body": "send.english",
+    "english.subject": "send.english.email_subject",
 }
 
 
@@ -176,6 +178,10 @@ async def create_send(caller: LoyaltyWriter, body: CreateSendIn) -> Response:
         email_body=wanted.email_body or "",
         actor=caller.actor,
     )
+    if wanted.english is not None:
+        request.english.sms_body = wanted.english.sms_body or ""
+        request.english.email_subject = wanted.english.email_subject or ""
+        request.english.email_body = wanted.english.email_body or ""
     if wanted.send_at is not None:
         request.send_at.FromDatetime(wanted.send_at)
     with api_fields(_SEND):

@@ -55,7 +55,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendReport:
-    """What became of a send. Those without an address, and what was stopped, are chosen alone."""
+    """What became of a send. Those without an address are chosen alone."""
 
     chosen: int = 0
     queued: int = 0
@@ -66,3 +66,4 @@ class SendReport:
     unknown: int = 0
     taken: int = 0
     used: int = 0
+    stopped: int = 0

@@ -203,5 +203,6 @@ def _send(shown: sends.Shown) -> pb.Send:
             unknown=report.unknown,
             taken=report.taken,
             used=report.used,
+            stopped=report.stopped,
         ),
     )

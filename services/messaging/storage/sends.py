@@ -262,6 +262,7 @@ async def report(conn: Connection, send: Send) -> SendReport:
                                 OR (state = 'EXPIRED' AND reason <> $3)) AS failed,
                count(*) FILTER (WHERE state = 'BLOCKED') AS blocked,
                count(*) FILTER (WHERE state = 'UNKNOWN') AS unknown,
+               count(*) FILTER (WHERE state = 'EXPIRED' AND reason = $3) AS stopped,
                count(*) FILTER (WHERE state IN ('SENT', 'DELIVERED') AND EXISTS (
                    SELECT FROM offer_coupon
                    WHERE offer_coupon.chain_id = $1 AND offer_id = $4 AND NOT voided

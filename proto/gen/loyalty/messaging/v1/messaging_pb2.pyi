@@ -1898,6 +1898,7 @@ class SendReport(_message.Message):
     UNKNOWN_FIELD_NUMBER: _builtins.int
     TAKEN_FIELD_NUMBER: _builtins.int
     USED_FIELD_NUMBER: _builtins.int
+    STOPPED_FIELD_NUMBER: _builtins.int
     chosen: _builtins.int
     queued: _builtins.int
     sent: _builtins.int
@@ -1909,6 +1910,8 @@ class SendReport(_message.Message):
     taken: _builtins.int
     """Of the offer, by those who were sent it."""
     used: _builtins.int
+    stopped: _builtins.int
+    """Held back by StopSend."""
     def __init__(
         self,
         *,
@@ -1921,10 +1924,11 @@ class SendReport(_message.Message):
         unknown: _builtins.int = ...,
         taken: _builtins.int = ...,
         used: _builtins.int = ...,
+        stopped: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked", b"blocked", "chosen", b"chosen", "delivered", b"delivered", "failed", b"failed", "queued", b"queued", "sent", b"sent", "taken", b"taken", "unknown", b"unknown", "used", b"used"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocked", b"blocked", "chosen", b"chosen", "delivered", b"delivered", "failed", b"failed", "queued", b"queued", "sent", b"sent", "stopped", b"stopped", "taken", b"taken", "unknown", b"unknown", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
