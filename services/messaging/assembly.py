@@ -12,6 +12,7 @@ from services.messaging.settings import Settings
 from services.messaging.usecases.deps import (
     CODE_PURPOSE,
     UNSUBSCRIBE_PURPOSE,
+    WORDS_PURPOSE,
     Deps,
     join_sealer,
 )
@@ -25,6 +26,7 @@ def deps(app: App[Settings]) -> Deps:
         clock=app.business,
         providers=Providers(mailbox=Mailbox(app.pool), sms=_sms(app), email=_email(settings)),
         sealer=Sealer(settings.secret_key.get_secret_value(), CODE_PURPOSE),
+        words=Sealer(settings.secret_key.get_secret_value(), WORDS_PURPOSE),
         unsubscribe=Signer(settings.secret_key.get_secret_value(), UNSUBSCRIBE_PURPOSE),
         join_sealer=join_sealer(settings.secret_key.get_secret_value()),
         public_url=settings.public_url,

@@ -33,7 +33,12 @@ from services.chassis.signing import Sealer, Signer
 from services.messaging import consumers as messaging
 from services.messaging.domain.provider import Providers
 from services.messaging.providers.mailbox import Mailbox
-from services.messaging.usecases.deps import CODE_PURPOSE, UNSUBSCRIBE_PURPOSE, join_sealer
+from services.messaging.usecases.deps import (
+    CODE_PURPOSE,
+    UNSUBSCRIBE_PURPOSE,
+    WORDS_PURPOSE,
+    join_sealer,
+)
 from services.messaging.usecases.deps import Deps as MessagingDeps
 from services.offers import consumers as offers
 from services.offers.usecases.deps import Deps as OffersDeps
@@ -114,6 +119,7 @@ async def _open_messaging(
         clock=_clock(),
         providers=Providers(mailbox=Mailbox(pool), sms=None, email=None),
         sealer=Sealer(SECRET, CODE_PURPOSE),
+        words=Sealer(SECRET, WORDS_PURPOSE),
         unsubscribe=Signer(SECRET, UNSUBSCRIBE_PURPOSE),
         join_sealer=join_sealer(SECRET),
         public_url="http://127.0.0.1",

@@ -31,6 +31,7 @@ from services.messaging.usecases.contacts import ContactNews, FirstGrant, Reques
 from services.messaging.usecases.deps import (
     CODE_PURPOSE,
     UNSUBSCRIBE_PURPOSE,
+    WORDS_PURPOSE,
     Deps,
     join_sealer,
 )
@@ -285,6 +286,7 @@ async def messaging(
             clock=BusinessClock(clock),
             providers=Providers(mailbox=Mailbox(pool), sms=sms, email=email),
             sealer=Sealer(SECRET, CODE_PURPOSE),
+            words=Sealer(SECRET, WORDS_PURPOSE),
             unsubscribe=Signer(SECRET, UNSUBSCRIBE_PURPOSE),
             join_sealer=join_sealer(SECRET),
             public_url="https://fidelite.example.ca",

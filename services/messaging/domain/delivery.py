@@ -131,6 +131,8 @@ class Delivery:
     first_attempt_at: datetime | None
     # Business time for which it waited last: quiet hours or the day's cap.
     waits_until: datetime | None = None
+    # Of a text whose outcome is open: what it said, sealed.
+    sealed_words: bytes | None = None
 
     @property
     def message_class(self) -> MessageClass:

@@ -191,7 +191,7 @@ async def _lock_due(
         f"""
         SELECT chain_id, id, kind, member_id, channel, address, language, params, sealed_code,
                state, attempts, lookups, sender, expires_at, occurred_at, recorded_at,
-               first_attempt_at, waits_until
+               first_attempt_at, waits_until, sealed_words
         FROM delivery
         WHERE state IN ('QUEUED', 'SENDING') AND next_attempt_at <= $1
           AND ($2::uuid IS NULL OR chain_id = $2) {alone}
@@ -222,6 +222,7 @@ async def _lock_due(
         recorded_at=row["recorded_at"],
         first_attempt_at=row["first_attempt_at"],
         waits_until=row["waits_until"],
+        sealed_words=row["sealed_words"],
     )
 
 
@@ -258,6 +259,7 @@ async def start_attempt(
     lease_until: datetime,
     real_now: datetime,
     business_now: datetime,
+    sealed_words: bytes | None,
 ) -> bool:
     """Mark a queued delivery as handed to a provider and open its attempt; keeps its params."""
     started = await conn.fetchval(
@@ -266,6 +268,7 @@ async def start_attempt(
             UPDATE delivery
             SET state = 'SENDING', attempts = attempts + 1, sender = $3, provider = $4,
                 next_attempt_at = $5, updated_at = $7, reason = '', lookups = 0, params = $8,
+                sealed_words = $9,
                 first_attempt_at = coalesce(first_attempt_at, $6)
             WHERE chain_id = $1 AND id = $2 AND state = 'QUEUED'
             RETURNING chain_id, id, attempts
@@ -282,6 +285,7 @@ async def start_attempt(
         real_now,
         business_now,
         dict(delivery.params),
+        sealed_words,
     )
     return started is not None
 
@@ -319,6 +323,7 @@ async def end(
         """
         UPDATE delivery
         SET state = $5, reason = $6, updated_at = $7, sealed_code = NULL,
+            sealed_words = NULL,
             provider_message_id = $8
         WHERE chain_id = $1 AND id = $2 AND state = $3 AND attempts = $4
         RETURNING true
@@ -352,7 +357,8 @@ async def postpone(
         """
         UPDATE delivery
         SET state = $5, reason = $6, next_attempt_at = $7, updated_at = $8, lookups = $9,
-            waits_until = coalesce($10, waits_until)
+            waits_until = coalesce($10, waits_until),
+            sealed_words = CASE WHEN $5 = 'SENDING' THEN sealed_words END
         WHERE chain_id = $1 AND id = $2 AND state = $3 AND attempts = $4
         RETURNING true
         """,

@@ -14,6 +14,8 @@ from services.messaging.domain.provider import Providers
 # Enrollment seals one-time codes for this purpose, with the same root secret.
 CODE_PURPOSE = "one-time-code"
 UNSUBSCRIBE_PURPOSE = "unsubscribe"
+# What a text said, kept sealed while its outcome is open.
+WORDS_PURPOSE = "sent-words"
 # The gateway opens the phone of a sign-up link for this purpose and the chain's id.
 JOIN_PURPOSE = "join-phone"
 
@@ -27,6 +29,8 @@ class Deps:
     providers: Providers
     # Opens one-time codes, at the moment of sending and never before.
     sealer: Sealer
+    # Seals what a text said until its outcome is known.
+    words: Sealer
     # Signs the links that stop e-mail.
     unsubscribe: Signer
     # Seals the phone in a sign-up link; what one chain's opens is nothing to another (LS-21).

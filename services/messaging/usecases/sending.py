@@ -215,6 +215,7 @@ async def _claim_attempt(
         lease_until=lease_until,
         real_now=now,
         business_now=deps.clock.now(delivery.chain_id),
+        sealed_words=wording.sealed(deps, delivery, words),
     )
     if not started:
         return Settled()
@@ -267,7 +268,7 @@ async def _claim_lookup(
         chain=chain,
         provider=provider,
         lease_until=lease_until,
-        words=await wording.words(deps, conn, delivery, chain),
+        words=wording.sent(deps, delivery) or await wording.words(deps, conn, delivery, chain),
         look_up=True,
     )
 

@@ -134,6 +134,23 @@ async def settled(conn: Connection, delivery: Delivery) -> Delivery:
     return replace(delivery, params={**delivery.params, **_balances(accounts)})
 
 
+def sealed(deps: Deps, delivery: Delivery, words: Words | Rejected) -> bytes | None:
+    """What a text says, for a lookup to ask for; e-mail cannot be asked for."""
+    if delivery.channel is not Channel.SMS or isinstance(words, Rejected):
+        return None
+    return deps.words.seal(words.body.encode())
+
+
+def sent(deps: Deps, delivery: Delivery) -> Words | None:
+    """What a text said when it was handed over; None where that was not kept."""
+    if delivery.sealed_words is None:
+        return None
+    try:
+        return Words(subject="", body=deps.words.open(delivery.sealed_words).decode())
+    except (Unsealable, UnicodeDecodeError):
+        return None
+
+
 def _balances(accounts: Sequence[MemberAccount]) -> dict[str, str]:
     told = [
         f"{one.balance} {one.term_one if abs(one.balance) == 1 else one.term_other}".strip()
