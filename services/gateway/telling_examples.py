@@ -228,6 +228,23 @@ TELLING_EXAMPLES: Final = {
         {"text_to_join": {"number": "+15145550101", "keyword": "JOIGNEZ"}},
     ),
     "ReleaseNumber": Example(None, {}),
+    "RetrieveChainNumber": Example(
+        None,
+        {
+            "text_to_join": {"number": "+15145550101", "keyword": "JOIGNEZ"},
+            "allowed": True,
+            "history": [
+                {
+                    "act": "GIVEN",
+                    "number": "+15145550101",
+                    "keyword": "JOIGNEZ",
+                    "actor_type": "OPERATOR",
+                    "actor_id": "support-3",
+                    "occurred_at": THEN,
+                }
+            ],
+        },
+    ),
     "DuplicateOffer": Example({"idempotency_key": KEY}, {"offer": {**OFFER_SHAPE, **_LATER}}),
     "SetOfferImage": Example({"image": _PIXEL}, {"offer": _PICTURED}),
     "DeleteOfferImage": Example(None, {"offer": OFFER_SHAPE}),

@@ -102,7 +102,18 @@ async def test_a_number_is_given_named_and_taken_back(stack: Stack) -> None:
             assert refused.status_code == 400, keyword
             assert refused.json()["errors"][0]["field"] == "keyword"
         assert (await client.put(path, json={})).status_code == 401
-        assert (await host.delete(path)).status_code == 200
+        assert (await client.get(path)).status_code == 401
+        for strange in ("bob@example.com", "-", "x" * 41):
+            refused = await host.delete(path, headers={"Operator-Id": strange})
+            assert refused.status_code == 400, strange
+        ended = await host.delete(path, headers={"Operator-Id": "support-3"})
+        assert ended.status_code == 200
+        history = (await host.get(path)).json()["history"]
+        assert [(one["act"], one["actor_type"], one["actor_id"]) for one in history] == [
+            ("RELEASED", "OPERATOR", "support-3"),
+            ("KEYWORD", "API_KEY", history[1]["actor_id"]),
+            ("GIVEN", "OPERATOR", "operator"),
+        ]
         assert (await host.delete(path)).status_code == 200
         gone = (await client.get("/v2/messages/text-to-join")).json()
         assert "number" not in gone["text_to_join"]

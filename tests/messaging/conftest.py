@@ -23,6 +23,7 @@ from services.messaging.domain.delivery import DeliveryEntry
 from services.messaging.domain.keywords import Keyword
 from services.messaging.domain.mailbox import SandboxMessage
 from services.messaging.domain.provider import Providers
+from services.messaging.domain.text_to_join import Actor
 from services.messaging.providers.mailbox import Mailbox
 from services.messaging.providers.smtp import Smtp, SmtpServer
 from services.messaging.providers.twilio import Twilio
@@ -38,6 +39,7 @@ from services.messaging.usecases.deps import (
 from tests.engines import Postgres
 from tests.messaging.carriers import FakeSmtp, FakeTwilio
 
+OPERATOR = Actor(kind="OPERATOR", id="support-3")
 NOW = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
 SECRET = "a-root-secret-that-only-tests-know-of"
 SHARED_NUMBER = "+15145550100"
@@ -45,8 +47,8 @@ PHONE = "+15145550123"
 EMAIL = "alice@example.com"
 SENDER = "no-reply@meche.example"
 _EMPTY = """
-TRUNCATE program_change, program_change_read, provider_status, message_send, offer_coupon,
-         idempotency, chain_number, offer_copy, scheduled_message,
+TRUNCATE chain_number_act, program_change, program_change_read, provider_status, message_send,
+         offer_coupon, idempotency, chain_number, offer_copy, scheduled_message,
          chain_copy, contact, consent_record, consent, correspondence, inbound_sms, delivery,
          delivery_attempt, sandbox_message, member_account, member_standing, member_salon,
          program_copy, message_settings, message_template, sms_day, early_news, email_asked,

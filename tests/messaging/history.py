@@ -34,7 +34,7 @@ from services.messaging.usecases import (
     timely,
     unsubscribing,
 )
-from tests.messaging.conftest import NOW, MessagingHarness
+from tests.messaging.conftest import NOW, OPERATOR, MessagingHarness
 from tests.messaging.consent_model import SHARED, Member, Model, Shop
 from tests.messaging.ledger import Ledger
 
@@ -233,14 +233,14 @@ class History:
         """A number of its own, or back to the shared one."""
         shop, mine = self.model.shops[chain_id], ChainId(chain_id)
         if shop.own_number:
-            await numbers.release_number(self.house.deps, mine, by_operator=True)
+            await numbers.release_number(self.house.deps, mine, actor=OPERATOR)
             shop.own_number = ""
             return
         wanted = numbers.ProvisionNumber(
             chain_id=mine,
             number=self.own[[*self.model.shops].index(chain_id)],
             keyword="",
-            by_operator=True,
+            actor=OPERATOR,
         )
         try:
             given = await numbers.provision_number(self.house.deps, wanted)

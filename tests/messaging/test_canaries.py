@@ -31,7 +31,7 @@ from services.messaging.usecases import (
     timely,
     unsubscribing,
 )
-from tests.messaging.conftest import MessagingHarness
+from tests.messaging.conftest import OPERATOR, MessagingHarness
 from tests.messaging.ledger import Ledger
 from tests.messaging.wire import Fact, consuming, publish, until
 
@@ -72,7 +72,7 @@ async def every_flow(house: MessagingHarness, *, sandbox: bool) -> None:
     await numbers.provision_number(
         deps,
         numbers.ProvisionNumber(
-            chain_id=chain_id, number="+15145550777", keyword="", by_operator=True
+            chain_id=chain_id, number="+15145550777", keyword="", actor=OPERATOR
         ),
     )
     number = await numbers.sender_number(deps, chain_id)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from loyalty.messaging.v1 import messaging_pb2 as pb
 from loyalty.messaging.v1 import messaging_pb2_grpc
@@ -25,6 +26,7 @@ from services.messaging.domain.keywords import Keyword
 from services.messaging.usecases import numbers
 from services.messaging.usecases.numbers import ProvisionNumber
 from tests.messaging.conftest import NOW, PHONE, SECRET, SHARED_NUMBER, MessagingHarness
+from tests.messaging.conftest import OPERATOR as BY_OPERATOR
 from tests.messaging.wire import serving
 
 OWN = "+14385550177"
@@ -48,7 +50,7 @@ async def pro_chain(
     chain_id = await messaging.chain(sandbox=sandbox, plan=Plan.PRO, slug=f"s-{uuid4().hex[:6]}")
     await numbers.provision_number(
         messaging.deps,
-        ProvisionNumber(chain_id=chain_id, number=number, keyword=keyword, by_operator=True),
+        ProvisionNumber(chain_id=chain_id, number=number, keyword=keyword, actor=BY_OPERATOR),
     )
     return chain_id
 
@@ -132,7 +134,7 @@ async def test_one_number_belongs_to_one_chain(messaging: MessagingHarness) -> N
         *(
             numbers.provision_number(
                 messaging.deps,
-                ProvisionNumber(chain_id=one, number=OWN, keyword="", by_operator=True),
+                ProvisionNumber(chain_id=one, number=OWN, keyword="", actor=BY_OPERATOR),
             )
             for one in chains
         ),
@@ -163,7 +165,7 @@ async def test_a_keyword_is_one_word_with_no_other_meaning(
     """LS-20: STOP, YES and HELP keep their meaning (LS-79)."""
     chain_id = await pro_chain(messaging)
     with pytest.raises((errors.KeywordInvalid, errors.KeywordReserved)):
-        await numbers.set_keyword(messaging.deps, chain_id, keyword)
+        await numbers.set_keyword(messaging.deps, chain_id, keyword, actor=BY_OPERATOR)
 
 
 # -- the keyword and its link ----------------------------------------------------------------
@@ -297,7 +299,7 @@ async def test_stop_to_a_released_number_means_those_who_wrote_from_it(
     chain_id = await pro_chain(messaging)
     await messaging.enroll(chain_id, grants=[Channel.SMS])
     await messaging.drain()
-    await numbers.release_number(messaging.deps, chain_id, by_operator=True)
+    await numbers.release_number(messaging.deps, chain_id, actor=BY_OPERATOR)
     await messaging.text("STOP", number=OWN)
     assert await messaging.granted(chain_id) is False
 
@@ -311,3 +313,40 @@ async def test_a_stop_from_a_stranger_to_the_shared_number_leaves_an_own_number_
     await messaging.enroll(chain_id)
     await messaging.drain()
     assert await messaging.states(chain_id) == [("SENT", "")]
+
+
+async def test_who_gave_a_number_and_what_was_done_with_it_is_kept(
+    messaging: MessagingHarness, door: messaging_pb2_grpc.MessagingServiceStub
+) -> None:
+    """LS-19: newest first, also after the release; a release of nothing is no act."""
+    chain_id = await messaging.chain(sandbox=False, plan=Plan.PRO)
+    given, taken = (
+        types_pb2.Actor(kind=types_pb2.Actor.KIND_OPERATOR, id=name) for name in ("op-1", "op-2")
+    )
+    owner = types_pb2.Actor(kind=types_pb2.Actor.KIND_STAFF, id=str(uuid4()))
+    await door.ProvisionNumber(
+        pb.ProvisionNumberRequest(chain_id=str(chain_id), number=OWN, actor=given)
+    )
+    await door.SetKeyword(
+        pb.SetKeywordRequest(chain_id=str(chain_id), keyword="ÉCLAT", actor=owner)
+    )
+    for _ in range(2):
+        await door.ReleaseNumber(pb.ReleaseNumberRequest(chain_id=str(chain_id), actor=taken))
+    answer = await door.GetTextToJoin(pb.GetTextToJoinRequest(chain_id=str(chain_id)))
+
+    assert not answer.text_to_join.number
+    assert [(one.act, one.number, one.keyword, one.actor) for one in answer.acts] == [
+        ("RELEASED", OWN, "ÉCLAT", taken),
+        ("KEYWORD", OWN, "ÉCLAT", owner),
+        ("GIVEN", OWN, "JOIGNEZ", given),
+    ]
+    charlies = await messaging.chain(plan=Plan.PRO)
+    other = await door.GetTextToJoin(pb.GetTextToJoinRequest(chain_id=str(charlies)))
+    assert list(other.acts) == []
+
+
+async def test_the_history_of_a_number_cannot_be_rewritten(messaging: MessagingHarness) -> None:
+    await pro_chain(messaging)
+    for statement in ("DELETE FROM chain_number_act", "UPDATE chain_number_act SET actor_id = ''"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await messaging.pool.execute(statement)

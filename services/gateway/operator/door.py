@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from loyalty.types.v1.types_pb2 import Actor
@@ -14,6 +15,9 @@ from services.gateway.errors import ApiError
 from services.gateway.pos.caller import check_version
 
 OPERATOR = Actor(kind=Actor.KIND_OPERATOR, id="operator")
+# All operators show one key; who of them it is, a caller may say. No name and no address.
+OPERATOR_ID_HEADER: Final = "Operator-Id"
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
 async def _operator(request: Request) -> Deps:
@@ -32,3 +36,16 @@ async def _operator(request: Request) -> Deps:
 
 
 OperatorDeps = Annotated[Deps, Depends(_operator)]
+
+
+def operator_of(request: Request) -> Actor:
+    """The operator who acts, as an audit keeps her: by `Operator-Id`, else "operator"."""
+    said = request.headers.get(OPERATOR_ID_HEADER)
+    if said is None:
+        return OPERATOR
+    if not _ID.fullmatch(said):
+        raise ApiError.of("INVALID_VALUE", field=OPERATOR_ID_HEADER)
+    return Actor(kind=Actor.KIND_OPERATOR, id=said)
+
+
+OperatorDep = Annotated[Actor, Depends(operator_of)]

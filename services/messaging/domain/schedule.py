@@ -32,6 +32,9 @@ class ScheduledWords:
     email_body: str
 
 
+NO_WORDS: Final = ScheduledWords(sms_body="", email_subject="", email_body="")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledMessage:
     """A birthday message of a chain."""

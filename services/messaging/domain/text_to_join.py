@@ -6,6 +6,7 @@ import struct
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from services.messaging.domain import keywords
 from services.messaging.domain.chain import Chain, ChainId, Plan
@@ -19,6 +20,34 @@ KEYWORD_LENGTH_MAX = 30
 JOIN_LINK_AGE_MAX = timedelta(hours=1)
 # 555-01xx is never given out: 0100 is the shared number of stories, 0101 to 0199 are theirs.
 _STORY_NUMBERS = 99
+
+
+class NumberActKind(StrEnum):
+    """What was done with a chain's number."""
+
+    GIVEN = "GIVEN"
+    RELEASED = "RELEASED"
+    KEYWORD = "KEYWORD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who did it: the role, and the id of an operator, a staff member or a key; never a name."""
+
+    kind: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberAct:
+    """One line of a number's history."""
+
+    chain_id: ChainId
+    kind: NumberActKind
+    number: str
+    keyword: str
+    actor: Actor
+    occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

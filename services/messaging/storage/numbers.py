@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from services.messaging.domain.chain import ChainId
-from services.messaging.domain.text_to_join import ChainNumber
+from services.messaging.domain.text_to_join import Actor, ChainNumber, NumberAct, NumberActKind
 
 if TYPE_CHECKING:
     from services.chassis.postgres import Connection
@@ -55,12 +55,58 @@ async def put(conn: Connection, number: ChainNumber) -> bool:
     return stored is not None
 
 
-async def release(conn: Connection, chain_id: ChainId) -> bool:
-    """Take a chain's number away; False when it has none."""
-    gone = await conn.fetchval(
-        "DELETE FROM chain_number WHERE chain_id = $1 RETURNING true", chain_id
+async def release(conn: Connection, chain_id: ChainId) -> ChainNumber | None:
+    """Take a chain's number away; None when it has none."""
+    return _number(
+        await conn.fetchrow(
+            """
+            DELETE FROM chain_number WHERE chain_id = $1
+            RETURNING chain_id, number, keyword, sandbox, provisioned_at
+            """,
+            chain_id,
+        )
     )
-    return gone is not None
+
+
+async def note(conn: Connection, act: NumberAct) -> None:
+    """Write down who did what with a chain's number."""
+    await conn.execute(
+        """
+        INSERT INTO chain_number_act
+            (chain_id, act, number, keyword, actor_kind, actor_id, occurred_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """,
+        act.chain_id,
+        act.kind.value,
+        act.number,
+        act.keyword,
+        act.actor.kind,
+        act.actor.id,
+        act.occurred_at,
+    )
+
+
+async def acts(conn: Connection, chain_id: ChainId, *, limit: int) -> list[NumberAct]:
+    """What was done with a chain's number, newest first."""
+    rows = await conn.fetch(
+        """
+        SELECT chain_id, act, number, keyword, actor_kind, actor_id, occurred_at
+        FROM chain_number_act WHERE chain_id = $1 ORDER BY sequence DESC LIMIT $2
+        """,
+        chain_id,
+        limit,
+    )
+    return [
+        NumberAct(
+            chain_id=ChainId(row["chain_id"]),
+            kind=NumberActKind(row["act"]),
+            number=row["number"],
+            keyword=row["keyword"],
+            actor=Actor(kind=row["actor_kind"], id=row["actor_id"]),
+            occurred_at=row["occurred_at"],
+        )
+        for row in rows
+    ]
 
 
 async def set_keyword(conn: Connection, chain_id: ChainId, keyword: str) -> ChainNumber | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.chassis.postgres import Connection, in_transaction
@@ -15,7 +16,10 @@ from services.messaging.domain.errors import (
 )
 from services.messaging.domain.text_to_join import (
     JOIN_LINK_AGE_MAX,
+    Actor,
     ChainNumber,
+    NumberAct,
+    NumberActKind,
     checked_keyword,
     has_own_number,
     phone_payload,
@@ -25,6 +29,9 @@ from services.messaging.domain.text_to_join import (
 from services.messaging.storage import contacts, numbers
 from services.messaging.usecases.deps import Deps
 
+OPERATOR = "OPERATOR"
+ACTS_SHOWN = 50
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextToJoin:
@@ -32,6 +39,8 @@ class TextToJoin:
 
     number: ChainNumber | None
     allowed: bool
+    # What was done with it, newest first.
+    acts: Sequence[NumberAct] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +50,12 @@ class ProvisionNumber:
     chain_id: ChainId
     number: str
     keyword: str
-    by_operator: bool
+    actor: Actor
+
+    @property
+    def by_operator(self) -> bool:
+        """Whether an operator gives it."""
+        return self.actor.kind == OPERATOR
 
 
 async def get_text_to_join(deps: Deps, chain_id: ChainId) -> TextToJoin:
@@ -52,6 +66,7 @@ async def get_text_to_join(deps: Deps, chain_id: ChainId) -> TextToJoin:
         return TextToJoin(
             number=await numbers.find(conn, chain_id),
             allowed=chain is not None and has_own_number(chain),
+            acts=await numbers.acts(conn, chain_id, limit=ACTS_SHOWN),
         )
 
     return await in_transaction(deps.pool, work)
@@ -85,12 +100,13 @@ async def provision_number(deps: Deps, command: ProvisionNumber) -> ChainNumber:
         )
         if wanted == deps.sms_number or not await numbers.put(conn, number):
             raise NumberTaken
+        await _note(deps, conn, number, NumberActKind.GIVEN, command.actor)
         return number
 
     return await in_transaction(deps.pool, work)
 
 
-async def release_number(deps: Deps, chain_id: ChainId, *, by_operator: bool) -> None:
+async def release_number(deps: Deps, chain_id: ChainId, *, actor: Actor) -> None:
     """Take a chain's number away: it speaks from the shared one again. Repeatable.
 
     Refuses with OperatorRequired for a live chain.
@@ -100,14 +116,16 @@ async def release_number(deps: Deps, chain_id: ChainId, *, by_operator: bool) ->
         chain = await contacts.find_chain(conn, chain_id)
         if chain is None:
             raise ChainUnknown
-        if not chain.sandbox and not by_operator:
+        if not chain.sandbox and actor.kind != OPERATOR:
             raise OperatorRequired
-        await numbers.release(conn, chain_id)
+        gone = await numbers.release(conn, chain_id)
+        if gone is not None:
+            await _note(deps, conn, gone, NumberActKind.RELEASED, actor)
 
     await in_transaction(deps.pool, work)
 
 
-async def set_keyword(deps: Deps, chain_id: ChainId, keyword: str) -> ChainNumber:
+async def set_keyword(deps: Deps, chain_id: ChainId, keyword: str, *, actor: Actor) -> ChainNumber:
     """Change the keyword that the number answers; JOIGNEZ where it is empty.
 
     Refuses with ProRequired, NumberMissing, and what `checked_keyword` refuses.
@@ -122,9 +140,24 @@ async def set_keyword(deps: Deps, chain_id: ChainId, keyword: str) -> ChainNumbe
         changed = await numbers.set_keyword(conn, chain_id, wanted)
         if changed is None:
             raise NumberMissing
+        await _note(deps, conn, changed, NumberActKind.KEYWORD, actor)
         return changed
 
     return await in_transaction(deps.pool, work)
+
+
+async def _note(
+    deps: Deps, conn: Connection, number: ChainNumber, kind: NumberActKind, actor: Actor
+) -> None:
+    act = NumberAct(
+        chain_id=number.chain_id,
+        kind=kind,
+        number=number.number,
+        keyword=number.keyword,
+        actor=actor,
+        occurred_at=deps.clock.now(number.chain_id),
+    )
+    await numbers.note(conn, act)
 
 
 async def sender_number(deps: Deps, chain_id: ChainId) -> str:

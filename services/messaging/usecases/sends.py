@@ -15,7 +15,7 @@ from services.messaging.domain.audience import Audience, checked
 from services.messaging.domain.chain import Chain, ChainId
 from services.messaging.domain.errors import ChainUnknown, NotFound, OfferNotFound, TemplateInvalid
 from services.messaging.domain.offer import OfferCopy, OfferId
-from services.messaging.domain.schedule import ScheduledWords, require_words
+from services.messaging.domain.schedule import NO_WORDS, ScheduledWords, require_words
 from services.messaging.domain.send import Send, SendId, SendReport, SendState
 from services.messaging.storage import contacts, offers
 from services.messaging.storage import sends as rows
@@ -39,9 +39,9 @@ class CreateSend:
     chain_id: ChainId
     offer_id: OfferId | None
     words: ScheduledWords
-    english: ScheduledWords
     audience: Audience
     send_at: datetime | None
+    english: ScheduledWords = NO_WORDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1196,23 +1196,63 @@ class GetTextToJoinResponse(_message.Message):
 
     TEXT_TO_JOIN_FIELD_NUMBER: _builtins.int
     ALLOWED_FIELD_NUMBER: _builtins.int
+    ACTS_FIELD_NUMBER: _builtins.int
     allowed: _builtins.bool
     """Whether the plan has it."""
     @_builtins.property
     def text_to_join(self) -> Global___TextToJoin: ...
+    @_builtins.property
+    def acts(self) -> _containers.RepeatedCompositeFieldContainer[Global___NumberAct]:
+        """What was done with the number, newest first; fifty at most."""
+
     def __init__(
         self,
         *,
         text_to_join: Global___TextToJoin | None = ...,
         allowed: _builtins.bool = ...,
+        acts: _abc.Iterable[Global___NumberAct] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["text_to_join", b"text_to_join"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "text_to_join", b"text_to_join"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "allowed", b"allowed", "text_to_join", b"text_to_join"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTextToJoinResponse: _TypeAlias = GetTextToJoinResponse  # noqa: Y015
+
+@_typing.final
+class NumberAct(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACT_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    KEYWORD_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    act: _builtins.str
+    """"GIVEN", "RELEASED" or "KEYWORD"."""
+    number: _builtins.str
+    keyword: _builtins.str
+    @_builtins.property
+    def actor(self) -> _types_pb2.Actor: ...
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        act: _builtins.str = ...,
+        number: _builtins.str = ...,
+        keyword: _builtins.str = ...,
+        actor: _types_pb2.Actor | None = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "actor", b"actor", "keyword", b"keyword", "number", b"number", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NumberAct: _TypeAlias = NumberAct  # noqa: Y015
 
 @_typing.final
 class ProvisionNumberRequest(_message.Message):
