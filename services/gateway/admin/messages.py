@@ -44,6 +44,29 @@ STATUSES: Final[Mapping[int, str]] = {
     messaging_pb2.DELIVERY_STATUS_UNKNOWN: N_("Sort inconnu"),
 }
 
+# Why, in words; what only an engineer understands shows as its code.
+REASONS: Final[Mapping[str, str]] = {
+    "stopped": N_("A dit STOP ou s'est désabonné"),
+    "not_consented": N_("N'a pas accepté de tels messages"),
+    "not_verified": N_("N'a pas encore confirmé son adresse"),
+    "send_stopped": N_("L'envoi a été arrêté"),
+    "answer_lost": N_("Le fournisseur n'a pas répondu"),
+    "provider_busy": N_("Le fournisseur est occupé: nouvel essai bientôt"),
+    "provider_unreachable": N_("Le fournisseur est hors d'atteinte: nouvel essai bientôt"),
+    "provider_refuses_credentials": N_(
+        "Le fournisseur refuse la plateforme: l'hébergeur doit agir"
+    ),
+    "no_provider": N_("Aucun fournisseur n'est réglé pour ce canal"),
+    "address_impossible": N_("Cette adresse ne peut rien recevoir"),
+    "message_withdrawn": N_("Le message a été retiré entre-temps"),
+    "offer_gone": N_("L'offre a été supprimée entre-temps"),
+    "plan_required": N_("Le forfait ne comprend pas ce message"),
+    "quiet_hours": N_("Attend la fin du silence"),
+    "daily_cap": N_("Attend demain: la limite du jour est atteinte"),
+    # The state says it all.
+    "too_late": "",
+}
+
 
 @router.get("/admin/deliveries")
 async def deliveries(desk: DeskDep) -> Response:
@@ -69,7 +92,7 @@ async def deliveries(desk: DeskDep) -> Response:
             "by_text": delivery.channel == types_pb2.CHANNEL_SMS,
             "status": desk.say(STATUSES.get(delivery.status, "")) if delivery.status else "",
             "attempts": delivery.attempts,
-            "reason": delivery.reason,
+            "why": desk.say(REASONS.get(delivery.reason, delivery.reason)),
         }
         for delivery in answer.deliveries
     ]

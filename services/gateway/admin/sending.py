@@ -310,14 +310,16 @@ async def send_page(desk: DeskDep, send_id: str) -> Response:
         offer=await _offer_of(desk, send.offer_id),
         state=_statuses(desk).get(send.status, ""),
         under_way=send.status in UNDER_WAY,
+        # What a provider had in hand when the send was stopped is told a moment later.
+        moves=send.status in UNDER_WAY or send.report.queued > 0,
         gone=_gone(send),
         warning=desk.say(warning) if warning else "",
     )
 
 
 def _gone(send: Send) -> int:
-    """How many of the chosen are done with, whatever became of them."""
-    return max(0, send.report.chosen - send.report.queued)
+    """How many of the chosen had their turn, whatever became of it."""
+    return max(0, send.report.chosen - send.report.queued - send.report.stopped)
 
 
 @router.post("/admin/sends/{send_id}/stop")

@@ -8,6 +8,7 @@ if (menu) {
   const follow = () => { menu.open = wide.matches; };
   wide.addEventListener("change", follow);
   follow();
+  menu.dataset.menu = "folds";
 }
 
 for (const button of document.querySelectorAll("[data-copy]")) {
