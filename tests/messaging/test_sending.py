@@ -11,13 +11,11 @@ import pytest
 from services.chassis.postgres import in_transaction
 from services.chassis.signing import Sealer
 from services.messaging.domain import errors
-from services.messaging.domain.chain import ChainId, Language
+from services.messaging.domain.chain import Language
 from services.messaging.domain.consent import Channel
-from services.messaging.domain.delivery import ATTEMPTS_MAX, CHAIN_WAIT_MAX, LEASE, MessageKind
+from services.messaging.domain.delivery import ATTEMPTS_MAX, CHAIN_WAIT_MAX, LEASE
 from services.messaging.domain.provider import Accepted
-from services.messaging.templates import Words
-from services.messaging.usecases import contacts, journal, outcomes, own_words, sending
-from services.messaging.usecases.own_words import MessageTemplate
+from services.messaging.usecases import contacts, journal, outcomes, sending
 from services.messaging.usecases.sending import Claimed
 from tests.messaging.conftest import EMAIL, NOW, PHONE, SECRET, MessagingHarness
 
@@ -362,55 +360,6 @@ async def test_a_lost_answer_is_looked_up_and_not_sent_again(
     await messaging.drain()
     assert await messaging.states(chain_id) == [("SENT", "")]
     assert len(messaging.twilio.taken) == 1
-
-
-async def edit_words(messaging: MessagingHarness, chain_id: ChainId, body: str) -> None:
-    """The owner changes the words of the welcome."""
-    template = MessageTemplate(
-        kind=MessageKind.WELCOME,
-        channel=Channel.SMS,
-        language=Language.FR,
-        words=Words(subject="", body=body),
-        own=True,
-    )
-    await own_words.set_template(messaging.deps, chain_id, template)
-
-
-@pytest.mark.parametrize("fault", ["take and drop", "take and 503", "garbage"])
-async def test_words_that_are_changed_after_a_lost_answer_double_nothing(
-    messaging: MessagingHarness, fault: str
-) -> None:
-    """The lookup asks for what was really sent; what was sealed for it goes with the answer."""
-    chain_id = await messaging.chain(sandbox=False)
-    await edit_words(messaging, chain_id, "{{ chain }}: avant {{ link }}")
-    messaging.twilio.script.append(fault)
-    await messaging.enroll(chain_id)
-    await messaging.drain()
-    kept = "SELECT sealed_words FROM delivery WHERE chain_id = $1"
-    sealed = await messaging.pool.fetchval(kept, chain_id)
-    assert sealed is not None
-    assert b"avant" not in sealed
-
-    await edit_words(messaging, chain_id, "{{ chain }}: après {{ link }}")
-    messaging.clock.advance(LEASE)
-    await messaging.drain()
-    assert await messaging.states(chain_id) == [("SENT", "")]
-    (message,) = messaging.twilio.taken
-    assert "avant" in message["body"]
-    assert await messaging.pool.fetchval(kept, chain_id) is None
-
-
-async def test_what_never_left_is_sent_in_the_words_of_now(messaging: MessagingHarness) -> None:
-    chain_id = await messaging.chain(sandbox=False)
-    await edit_words(messaging, chain_id, "{{ chain }}: avant {{ link }}")
-    messaging.twilio.script.append("drop")
-    await messaging.enroll(chain_id)
-    await messaging.drain()
-    await edit_words(messaging, chain_id, "{{ chain }}: après {{ link }}")
-    messaging.clock.advance(LEASE)
-    await messaging.drain()
-    (message,) = messaging.twilio.taken
-    assert "après" in message["body"]
 
 
 @pytest.mark.parametrize("fault", ["drop", "500"])
