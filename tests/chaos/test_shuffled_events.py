@@ -44,6 +44,7 @@ from services.offers import consumers as offers
 from services.offers.usecases.deps import Deps as OffersDeps
 from services.points import consumers as points
 from services.points.domain.ids import ChainId
+from services.points.domain.ledger import Actor
 from services.points.domain.program_rules import RulesDraft
 from services.points.usecases import deps as points_deps
 from services.points.usecases import programs
@@ -102,6 +103,7 @@ async def _open_points(
                 multi_point_code="",
                 cool_down_seconds=0,
                 rules=RulesDraft(),
+                actor=Actor(),
             ),
         )
     return points.handlers(deps)

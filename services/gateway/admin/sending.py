@@ -23,7 +23,7 @@ from loyalty.messaging.v1.messaging_pb2 import (
 from loyalty.offers.v1.offers_pb2 import GetOfferRequest, ListOffersRequest, Offer
 from loyalty.points.v1.points_pb2 import ListProgramsRequest, Program
 from loyalty.types.v1.types_pb2 import ProgramSection
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 
 from services.chassis.errors import RemoteRefusal
 from services.gateway.admin import program_news
@@ -194,7 +194,7 @@ async def _proposal(
     """The form as she finds it, with the words of the change in both languages."""
     if subject.program is None:
         return Choice()
-    fields: list[tuple[str, str]] = []
+    fields: list[tuple[str, str | UploadFile]] = []
     for language, prefix in (("fr", ""), ("en", "english_")):
         voice = Voice(deps=desk.deps, chain=desk.chain, language=language)
         words = await prepared(voice, subject.program, sections)
@@ -250,8 +250,8 @@ async def _send(desk: Desk, subject: Subject, choice: Choice) -> Response:
         try:
             at = datetime.fromisoformat(wanted)
         except ValueError:
-            words = desk.say("Choisissez un jour et une heure, ou laissez vide pour maintenant.")
-            problems = Problems(fields={"send_at": words})
+            told = desk.say("Choisissez un jour et une heure, ou laissez vide pour maintenant.")
+            problems = Problems(fields={"send_at": told})
             return await _show(desk, subject, choice, problems=problems)
         request.send_at.FromDatetime(at.replace(tzinfo=desk.zone))
     try:
