@@ -38,12 +38,7 @@ async def build(app: App[Settings]) -> None:
     app.consume(
         group=consumers.REWARDS_GROUP,
         topics=[consumers.REWARDS],
-        handlers=consumers.coupon_handlers(),
-    )
-    app.consume(
-        group=consumers.PROGRAM_CHANGES_GROUP,
-        topics=[consumers.POINTS, consumers.REWARDS],
-        handlers=consumers.program_change_handlers(),
+        handlers=consumers.reward_handlers(),
     )
     app.background("sender", lambda: jobs.send_deliveries(deps, woken))
     app.background("listener", lambda: jobs.listen(deps, woken))

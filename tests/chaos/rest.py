@@ -55,7 +55,7 @@ def readers() -> list[Reader]:
             messaging.chain_handlers(nothing),
         ),
         ("messaging", messaging.OFFERS_GROUP, messaging.OFFERS, messaging.offer_handlers()),
-        ("messaging", messaging.REWARDS_GROUP, messaging.REWARDS, messaging.coupon_handlers()),
+        ("messaging", messaging.REWARDS_GROUP, messaging.REWARDS, messaging.reward_handlers()),
         (
             "messaging",
             messaging.CONTACTS_GROUP,

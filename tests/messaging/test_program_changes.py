@@ -63,8 +63,12 @@ async def tell(
         payload=fact.SerializeToString(),
         request_id="",
     )
-    handler = consumers.program_change_handlers()[kind]
-    await in_transaction(messaging.pool, lambda conn: handler(conn, event))
+    work = (
+        consumers.standings(messaging.deps)
+        if of_points
+        else one_by_one(consumers.reward_handlers())
+    )
+    await in_transaction(messaging.pool, lambda conn: work.apply(conn, [event]))
 
 
 async def change(

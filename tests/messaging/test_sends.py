@@ -482,7 +482,7 @@ async def test_the_report_tells_who_took_and_who_used(
     topic = f"loyalty.t{uuid4().hex[:8]}.v1"
     async with consuming(
         topic=topic,
-        handlers=consumers.coupon_handlers(),
+        handlers=consumers.reward_handlers(),
         pool=messaging.pool,
         bootstrap=kafka_bootstrap,
     ):

@@ -16,7 +16,7 @@ from services.messaging.domain.consent import Channel
 from services.messaging.domain.delivery import STATUS_WAIT, DeliveryState
 from services.messaging.usecases import numbers, status
 from services.messaging.usecases.numbers import ProvisionNumber
-from tests.messaging.conftest import EMAIL, MessagingHarness
+from tests.messaging.conftest import EMAIL, OPERATOR, MessagingHarness
 from tests.messaging.ledger import Ledger
 from tests.messaging.wire import serving
 
@@ -96,7 +96,12 @@ async def test_a_stop_to_the_shared_number_says_nothing_of_a_number_of_ones_own(
         await status.send_status(messaging.deps, chain_id, contact.member_id, idempotency_key="k")
     await numbers.provision_number(
         messaging.deps,
-        ProvisionNumber(chain_id=chain_id, number="+15145550177", keyword="", by_operator=True),
+        ProvisionNumber(
+            chain_id=chain_id,
+            number="+15145550177",
+            keyword="",
+            actor=OPERATOR,
+        ),
     )
     entry = await status.send_status(
         messaging.deps, chain_id, contact.member_id, idempotency_key="k"

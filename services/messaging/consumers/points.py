@@ -13,6 +13,7 @@ from loyalty.events.v1 import points_events_pb2 as facts
 from services.chassis.events import Event, Impossible
 from services.chassis.handling import Together
 from services.chassis.postgres import Connection
+from services.messaging.consumers.program_changes import program_change
 from services.messaging.domain.chain import ChainId, MemberId
 from services.messaging.domain.standing import (
     AccountId,
@@ -23,7 +24,7 @@ from services.messaging.domain.standing import (
     TierId,
     TierMove,
 )
-from services.messaging.usecases import points_news
+from services.messaging.usecases import points_news, program_changes
 from services.messaging.usecases.deps import Deps
 from services.messaging.usecases.points_news import Counted, Expiring, Fact, Posted
 
@@ -52,6 +53,9 @@ def standings(deps: Deps) -> Together:
         told = [fact for fact in read if fact is not None]
         if told:
             await points_news.take(deps, conn, told)
+        for event in events:
+            if event.type == "program.changed":
+                await program_changes.take_change(conn, program_change(event))
 
     return Together(types=frozenset(_READERS), apply=apply)
 

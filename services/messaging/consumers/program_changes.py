@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from uuid import UUID
 
 from google.protobuf.message import DecodeError
 from loyalty.events.v1 import points_events_pb2, rewards_events_pb2
 from loyalty.types.v1 import types_pb2
 
-from services.chassis.consumer import Handler
 from services.chassis.events import Event, Impossible
-from services.chassis.postgres import Connection
 from services.messaging.domain.chain import ChainId
 from services.messaging.domain.program_change import ProgramChange, Section
 from services.messaging.domain.standing import ProgramId
-from services.messaging.usecases import program_changes
-
-PROGRAM_CHANGES_GROUP = "messaging.program-changes"
 
 Fact = points_events_pb2.ProgramChanged | rewards_events_pb2.DefinitionChanged
 
 
-def program_change_handlers() -> Mapping[str, Handler]:
-    """What happens on each event that changes what members get."""
+def program_change(event: Event) -> ProgramChange:
+    """What `program.changed` of points says."""
+    fact = points_events_pb2.ProgramChanged()
+    _parse(event, fact)
+    return _change(event, fact, _sections(fact))
 
-    async def program_changed(conn: Connection, event: Event) -> None:
-        fact = points_events_pb2.ProgramChanged()
-        _parse(event, fact)
-        await program_changes.take_change(conn, _change(event, fact, _sections(fact)))
 
-    async def definition_changed(conn: Connection, event: Event) -> None:
-        fact = rewards_events_pb2.DefinitionChanged()
-        _parse(event, fact)
-        await program_changes.take_change(conn, _change(event, fact, (Section.REWARDS,)))
-
-    return {"program.changed": program_changed, "definition.changed": definition_changed}
+def definition_change(event: Event) -> ProgramChange:
+    """What `definition.changed` of rewards says: other things are to be had for points."""
+    fact = rewards_events_pb2.DefinitionChanged()
+    _parse(event, fact)
+    return _change(event, fact, (Section.REWARDS,))
 
 
 def _parse(event: Event, fact: Fact) -> None:

@@ -11,9 +11,10 @@ from loyalty.events.v1 import rewards_events_pb2 as facts
 from services.chassis.events import Event, Impossible
 from services.chassis.handling import Handler
 from services.chassis.postgres import Connection
+from services.messaging.consumers.program_changes import definition_change
 from services.messaging.domain.chain import ChainId, MemberId
 from services.messaging.domain.offer import OfferId
-from services.messaging.usecases import offers_news
+from services.messaging.usecases import offers_news, program_changes
 from services.messaging.usecases.offers_news import CouponNews
 
 REWARDS = "loyalty.rewards.v1"
@@ -27,8 +28,8 @@ _TYPES = (
 )
 
 
-def coupon_handlers() -> Mapping[str, Handler]:
-    """What happens on each event about a reward: those that came from an offer count."""
+def reward_handlers() -> Mapping[str, Handler]:
+    """Rewards that came from an offer count; other definitions change the program."""
 
     async def changed(conn: Connection, event: Event) -> None:
         fact = facts.RewardChanged()
@@ -39,7 +40,10 @@ def coupon_handlers() -> Mapping[str, Handler]:
         if fact.offer_id:
             await offers_news.take_coupon(conn, _coupon(event, fact))
 
-    return dict.fromkeys(_TYPES, changed)
+    async def defined(conn: Connection, event: Event) -> None:
+        await program_changes.take_change(conn, definition_change(event))
+
+    return {**dict.fromkeys(_TYPES, changed), "definition.changed": defined}
 
 
 def _coupon(event: Event, fact: facts.RewardChanged) -> CouponNews:
