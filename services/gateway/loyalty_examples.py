@@ -114,6 +114,7 @@ _USED = {**REWARD_SHOWN, "status": "REDEEMED", "redeemed_at": THEN, "location_id
 EVENT_SHOWN = {
     "id": EVENT,
     "created_at": THEN,
+    "occurred_at": THEN,
     "loyalty_account_id": ACCOUNT,
     "customer_id": CUSTOMER,
     "source": "LOYALTY_API",

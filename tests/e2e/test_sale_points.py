@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
-from tests.e2e.chains import Chain, balance, enrol, fresh_key, make_tier, open_chain, take
+from tests.e2e.chains import Chain, balance, earn, enrol, fresh_key, make_tier, open_chain, take
 from tests.e2e.sales import (
     cad,
     category,
@@ -282,3 +283,23 @@ async def test_points_of_one_sale_are_found_by_its_order(
 
     assert await found(one) == events
     assert await found(fresh_key()) == await found("nonsense") == []
+
+
+async def test_a_late_upload_is_found_by_who_follows_the_feed(stack: Stack) -> None:
+    """A partner that asks for what is new since its last call sees a sale of the day before."""
+    chain = await open_chain(stack)
+    async with chain.client() as client:
+        account = await enrol(chain, client)
+        await earn(chain, client, account, 1)
+        (known,) = (await client.post("/v2/loyalty/events/search", json={})).json()["events"]
+        happened = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=30)
+        order = await post(client, chain, sold("coupe", 2000), occurred_at=happened.isoformat())
+        counted = await count(client, chain, account, order["id"])
+        window = {"created_at": {"start_at": known["created_at"]}}
+        query = {"filter": {"date_time_filter": window}}
+        found = await client.post("/v2/loyalty/events/search", json={"query": query})
+
+    late, again = found.json()["events"]
+    assert (again["id"], [late]) == (known["id"], counted)
+    assert late["created_at"] > known["created_at"]
+    assert datetime.fromisoformat(late["occurred_at"]) == happened

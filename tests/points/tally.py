@@ -171,7 +171,6 @@ class Tally:
             posting_id=PostingId(self.new_id()),
             lot_id=LotId(self.new_id()),
             occurred_at=at,
-            recorded_at=at,
             policy=policy,
             expires_at=expiry.expires_at(at, policy=policy, zone=TORONTO),
         )
@@ -231,9 +230,7 @@ class Tally:
 
     def expire(self, *, now: datetime) -> list[Movement]:
         """What the job does, or a write that comes before it."""
-        moved = expiry.movements(
-            self.account, self.open_lots(), now=now, recorded_at=now, new_id=self.new_id
-        )
+        moved = expiry.movements(self.account, self.open_lots(), now=now, new_id=self.new_id)
         for movement in moved:
             self.take(movement)
         return list(moved)

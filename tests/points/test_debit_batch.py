@@ -130,10 +130,10 @@ async def test_a_debit_that_breaks_its_batch_harms_only_itself(
     poison = items[1].reward_id
     write = ledger_rows.write
 
-    async def breaking(conn: Any, movements: Any) -> None:
+    async def breaking(conn: Any, movements: Any) -> Any:
         if any(str(movement.posting.reward_id) == poison for movement in movements):
             raise ValueError("poison")
-        await write(conn, movements)
+        return await write(conn, movements)
 
     monkeypatch.setattr(ledger_rows, "write", breaking)
     outcomes = await debit_all(house, items)

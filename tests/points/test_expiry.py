@@ -142,9 +142,7 @@ def test_x14_the_job_late_or_twice_gives_one_entry_of_the_right_date(late: str) 
     assert again == []
     assert first.posting.occurred_at == FEBRUARY
     assert first.posting.business_key == f"expiry:{lot_id}"
-    twin = expiry.movements(
-        first.before, stale, now=FEBRUARY, recorded_at=FEBRUARY, new_id=tally.new_id
-    )
+    twin = expiry.movements(first.before, stale, now=FEBRUARY, new_id=tally.new_id)
     assert [move.posting.business_key for move in twin] == [first.posting.business_key]
 
 

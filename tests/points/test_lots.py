@@ -65,7 +65,6 @@ class Books:
             posting_id=PostingId(UUID(int=self.count)),
             lot_id=LotId(UUID(int=self.count + 1)),
             occurred_at=at,
-            recorded_at=at,
         )
 
     def open_lots(self) -> list[Lot]:

@@ -319,7 +319,6 @@ async def test_a_write_without_its_lock_is_stopped(house: House) -> None:
             posting_id=PostingId(uuid4()),
             lot_id=LotId(uuid4()),
             occurred_at=house.clock.at,
-            recorded_at=house.clock.at,
         ),
     )
     with pytest.raises((InvariantViolated, asyncpg.UniqueViolationError)):

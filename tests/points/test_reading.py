@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.points.v1 import points_pb2 as pb
 
+from services.points.domain.ids import ChainId, MemberId
+from services.points.usecases import contact_bonus
 from tests.points.house import House, new_id, refusal_of, stamp
 
 
@@ -263,3 +266,62 @@ async def test_entries_of_one_sale_are_listed_by_it(house: House) -> None:
     assert not (await listed(house, sale_id=new_id())).entries
     assert not (await listed(house, sale_id=first, account_ids=[new_id()])).entries
     assert not (await listed(house, sale_id=first, chain_id=house.charlies_chain)).entries
+
+
+# -- by recording ------------------------------------------------------------------------------
+
+
+async def test_entries_by_recording_stand_in_the_order_in_which_they_came(house: House) -> None:
+    """A late upload is the newest, whatever day it is of; both orders have the same entries."""
+    house.clock.advance(timedelta(hours=60))
+    today = (await house.earn()).entry
+    late = (await house.earn(occurred_at=stamp(house.clock.at - timedelta(hours=48)))).entry
+    assert late.recorded_at.ToDatetime() > today.recorded_at.ToDatetime()
+    for whose in ({}, {"account_ids": [house.alices_account]}):
+        by_recording = (await listed(house, **whose, by_recording=True)).entries
+        by_occurrence = (await listed(house, **whose)).entries
+        assert [entry.id for entry in by_recording] == [late.id, today.id]
+        assert [entry.id for entry in by_occurrence] == [today.id, late.id]
+
+
+async def test_windows_of_recording_meet_without_a_gap(house: House) -> None:
+    """Each entry is in one window; who goes on from where the last one ended misses none."""
+    first, second, third = [(await house.earn()).entry for _ in range(3)]
+    early = await listed(house, by_recording=True, to=second.recorded_at)
+    # `from` is a word of Python.
+    later = await listed(house, by_recording=True, **{"from": second.recorded_at})
+    assert [entry.id for entry in early.entries] == [first.id]
+    assert [entry.id for entry in later.entries] == [third.id, second.id]
+    page = await listed(house, by_recording=True, limit=2)
+    last = page.entries[-1]
+    rest = await listed(house, by_recording=True, before_time=last.recorded_at, before_id=last.id)
+    assert page.more
+    assert [entry.id for entry in (*page.entries, *rest.entries)] == [
+        third.id,
+        second.id,
+        first.id,
+    ]
+
+
+async def test_a_list_by_recording_waits_for_an_entry_that_is_being_written(house: House) -> None:
+    """One that is recorded and not committed is in no earlier list than a later one is."""
+    async with house.deps.pool.acquire() as conn:
+        block = conn.transaction()
+        await block.start()
+        await contact_bonus.give(
+            house.deps,
+            conn,
+            chain_id=ChainId(UUID(house.chain_id)),
+            member_id=MemberId(UUID(house.alice)),
+            points=5,
+        )
+        after = (await house.earn(member_id=new_id())).entry
+        asked = asyncio.create_task(listed(house, by_recording=True))
+        await asyncio.wait({asked}, timeout=0.3)
+        assert not asked.done()
+        await block.commit()
+    found = await asked
+    assert [entry.points for entry in found.entries] == [after.points, 5]
+    assert all(
+        entry.recorded_at.ToDatetime() < found.horizon.ToDatetime() for entry in found.entries
+    )

@@ -287,3 +287,17 @@ async def test_the_feeds_moments_are_business_time(house: House) -> None:
     house.go_to(datetime(2031, 5, 5, 12, 0, tzinfo=UTC))
     await house.take_offer(await house.offer(end=house.clock.now().date()))
     assert (await house.events())[0].occurred_at.ToDatetime().year == 2031
+
+
+async def test_the_feed_by_recording_keeps_the_order_in_which_facts_came(house: House) -> None:
+    """The chain's clock stands still; what came later is newer, and older than the horizon."""
+    coupon = await house.coupon()
+    await house.use(coupon.id)
+    request = pb.ListRewardEventsRequest(chain_id=house.chain_id, by_recording=True)
+    found = await house.stub.ListRewardEvents(request)
+    moments = [event.recorded_at.ToDatetime() for event in found.events]
+    assert [event.kind for event in found.events] == [USED, TAKEN]
+    assert found.horizon.ToDatetime() > moments[0] > moments[1]
+    request.before_time.CopyFrom(found.events[0].recorded_at)
+    request.before_id = found.events[0].id
+    assert [event.kind for event in (await house.stub.ListRewardEvents(request)).events] == [TAKEN]

@@ -37,7 +37,9 @@ async def home(desk: DeskDep) -> Response:
         clients.points.ListPrograms(ListProgramsRequest(chain_id=chain_id)),
         clients.rewards.ListRewardDefinitions(ListRewardDefinitionsRequest(chain_id=chain_id)),
         clients.offers.ListOffers(ListOffersRequest(chain_id=chain_id, visible_only=True)),
-        clients.points.ListEntries(ListEntriesRequest(chain_id=chain_id, limit=NEWEST_ENTRIES)),
+        clients.points.ListEntries(
+            ListEntriesRequest(chain_id=chain_id, by_recording=True, limit=NEWEST_ENTRIES)
+        ),
     )
     items = await items_of(clients, chain_id, entries.entries)
     return desk.show(

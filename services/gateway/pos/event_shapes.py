@@ -74,11 +74,13 @@ class OtherShape(TypedDict):
 
 
 class EventShape(TypedDict):
-    """One fact in the life of an account."""
+    """One fact in the life of an account: `created_at` is when it was recorded, and ours,
+    `occurred_at`, when it happened, which is earlier where a till was late."""
 
     id: str
     type: str
     created_at: str
+    occurred_at: str
     loyalty_account_id: NotRequired[str]
     customer_id: NotRequired[str]
     location_id: NotRequired[str]
@@ -129,7 +131,8 @@ def entry_event(entry: points_pb2.Entry) -> EventShape:
     shape: EventShape = {
         "id": entry.id,
         "type": "OTHER",
-        "created_at": moment(entry.occurred_at),
+        "created_at": moment(entry.recorded_at),
+        "occurred_at": moment(entry.occurred_at),
         "loyalty_account_id": entry.account_id,
         "customer_id": entry.member_id,
         "source": _source(entry.actor),
@@ -193,7 +196,8 @@ def reward_event(event: rewards_pb2.RewardEvent) -> EventShape:
     shape: EventShape = {
         "id": event.id,
         "type": "OTHER",
-        "created_at": moment(event.occurred_at),
+        "created_at": moment(event.recorded_at),
+        "occurred_at": moment(event.occurred_at),
         "customer_id": event.member_id,
         "source": _source(event.actor),
     }

@@ -79,7 +79,7 @@ class TypeFilter(Part):
 
 
 class DateTimeFilter(Part):
-    """In a span of time."""
+    """Recorded in a span of time."""
 
     created_at: TimeRange
 
@@ -125,6 +125,7 @@ class SearchEvents(Part):
 class _Found:
     """One event with its place in the order."""
 
+    # When it was recorded.
     seconds: int
     nanos: int
     id: str
@@ -132,7 +133,7 @@ class _Found:
     shape: EventShape
 
     @property
-    def place(self) -> tuple[int, int, str]:
+    def place(self) -> _Place:
         """Later and, within one instant, greater ids come first."""
         return (self.seconds, self.nanos, self.id)
 
@@ -151,12 +152,24 @@ class _Wanted:
     end: datetime | None
 
 
-_Page = Callable[[tuple[int, int, str] | None, int], Awaitable[tuple[list[_Found], bool]]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One service's share of a page, newest first."""
+
+    found: list[_Found]
+    more: bool
+    # Set on a first page: the service knows of all that it recorded before it.
+    horizon: tuple[int, int] | None
+
+
+_Place = tuple[int, int, str]
+_Page = Callable[[_Place | None, int], Awaitable[_Part]]
 
 
 @router.post("/search", response_model=EventsAnswer, operation_id="SearchLoyaltyEvents")
 async def search_events(caller: LoyaltyReader, body: SearchEvents) -> Response:
-    """Events, newest first: AND between filters, OR inside a list."""
+    """Events by `created_at`, when they were recorded, newest first: AND between filters, OR inside
+    a list. Whatever was recorded before the call is there, so following misses nothing."""
     given = (body.query.filter if body.query else None) or EventFilter()
     filters = given.model_dump(mode="json", exclude_none=True)
     position = cursors.read(caller.deps, caller.chain_id, "events", filters, body.cursor)
@@ -212,8 +225,8 @@ async def _wanted(caller: Caller, given: EventFilter) -> _Wanted | None:
 
 
 async def _collect(
-    caller: Caller, wanted: _Wanted, before: tuple[int, int, str] | None, limit: int
-) -> tuple[list[_Found], tuple[int, int, str] | None]:
+    caller: Caller, wanted: _Wanted, before: _Place | None, limit: int
+) -> tuple[list[_Found], _Place | None]:
     """A page of events that the caller may see, and where to go on if there is more."""
     pages: list[_Page] = []
     if wanted.entry_kinds is not None:
@@ -222,13 +235,20 @@ async def _collect(
         pages.append(_reward_events(caller, wanted))
     found: list[_Found] = []
     for _ in range(ROUNDS_MAX):
-        answers = [await page(before, limit) for page in pages]
+        parts = [await page(before, limit) for page in pages]
+        # What one service knows of and another may not yet is left for the next call.
+        horizon = min((part.horizon for part in parts if part.horizon), default=None)
         merged = sorted(
-            (event for events, _ in answers for event in events),
+            (
+                event
+                for part in parts
+                for event in part.found
+                if horizon is None or (event.seconds, event.nanos) < horizon
+            ),
             key=lambda event: event.place,
             reverse=True,
         )
-        exhausted = not any(more for _, more in answers)
+        exhausted = not any(part.more for part in parts)
         taken = merged[:limit]
         for at, event in enumerate(taken):
             before = event.place
@@ -244,53 +264,64 @@ async def _collect(
 
 
 def _entries(caller: Caller, wanted: _Wanted) -> _Page:
-    async def page(before: tuple[int, int, str] | None, limit: int) -> tuple[list[_Found], bool]:
+    async def page(before: _Place | None, limit: int) -> _Part:
         request = points_pb2.ListEntriesRequest(
             chain_id=caller.chain_id,
             account_ids=wanted.account_ids,
             kinds=wanted.entry_kinds,
             salon_ids=wanted.salon_ids,
             sale_id=wanted.sale_id,
+            by_recording=True,
             limit=limit,
         )
         _bound(request, wanted, before)
         answer = await caller.deps.clients.points.ListEntries(request)
         found = [
             _Found(
-                seconds=entry.occurred_at.seconds,
-                nanos=entry.occurred_at.nanos,
+                seconds=entry.recorded_at.seconds,
+                nanos=entry.recorded_at.nanos,
                 id=entry.id,
                 salon_id=entry.salon_id,
                 shape=entry_event(entry),
             )
             for entry in answer.entries
         ]
-        return found, answer.more
+        return _Part(found=found, more=answer.more, horizon=_horizon(answer))
 
     return page
 
 
 def _reward_events(caller: Caller, wanted: _Wanted) -> _Page:
-    async def page(before: tuple[int, int, str] | None, limit: int) -> tuple[list[_Found], bool]:
+    async def page(before: _Place | None, limit: int) -> _Part:
         request = rewards_pb2.ListRewardEventsRequest(
             chain_id=caller.chain_id,
             account_ids=wanted.account_ids,
             kinds=wanted.reward_kinds,
             salon_ids=wanted.salon_ids,
             sale_id=wanted.sale_id,
+            by_recording=True,
             limit=limit,
         )
         _bound(request, wanted, before)
         answer = await caller.deps.clients.rewards.ListRewardEvents(request)
-        return [_found(event) for event in answer.events], answer.more
+        found = [_found(event) for event in answer.events]
+        return _Part(found=found, more=answer.more, horizon=_horizon(answer))
 
     return page
 
 
+def _horizon(
+    answer: points_pb2.ListEntriesResponse | rewards_pb2.ListRewardEventsResponse,
+) -> tuple[int, int] | None:
+    if not answer.HasField("horizon"):
+        return None
+    return (answer.horizon.seconds, answer.horizon.nanos)
+
+
 def _found(event: rewards_pb2.RewardEvent) -> _Found:
     return _Found(
-        seconds=event.occurred_at.seconds,
-        nanos=event.occurred_at.nanos,
+        seconds=event.recorded_at.seconds,
+        nanos=event.recorded_at.nanos,
         id=event.id,
         salon_id=event.salon_id,
         shape=reward_event(event),
@@ -300,7 +331,7 @@ def _found(event: rewards_pb2.RewardEvent) -> _Found:
 def _bound(
     request: points_pb2.ListEntriesRequest | rewards_pb2.ListRewardEventsRequest,
     wanted: _Wanted,
-    before: tuple[int, int, str] | None,
+    before: _Place | None,
 ) -> None:
     """Set the span and the place to go on from."""
     if wanted.start is not None:

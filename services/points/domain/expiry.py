@@ -120,7 +120,6 @@ def movements(
     open_lots: Sequence[Lot],
     *,
     now: datetime,
-    recorded_at: datetime,
     new_id: Callable[[], UUID],
 ) -> tuple[Movement, ...]:
     """One posting for each lot that has ended, dated when it did (X1, X10 to X14).
@@ -137,7 +136,6 @@ def movements(
             # An expiry opens no lot; the one that it ends is named by its use.
             lot_id=LotId(lot.id),
             occurred_at=lot.expires_at,
-            recorded_at=recorded_at,
             salon_id=lot.salon_id,
             actor=Actor(kind=ActorKind.SYSTEM),
             business_key=ledger.expiry_key(lot.id),

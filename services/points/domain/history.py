@@ -22,4 +22,6 @@ class EntryQuery:
     to_time: datetime | None = None
     # Strictly older than this place in the order.
     before: tuple[datetime, PostingId] | None = None
+    # Order and bounds go by when entries were recorded in place of when they occurred.
+    by_recording: bool = False
     limit: int

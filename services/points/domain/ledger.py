@@ -154,7 +154,6 @@ class Posting:
     promotion_id: PromotionId | None = None
     change_id: ChangeId | None = None
     occurred_at: datetime
-    recorded_at: datetime
 
     @property
     def signed_points(self) -> int:
@@ -169,6 +168,8 @@ class Entry:
     posting: Posting
     member_id: MemberId
     program_id: ProgramId
+    # When the database took it down, on the chain's clock; None while it has not.
+    recorded_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +179,6 @@ class Fact:
     posting_id: PostingId
     lot_id: LotId
     occurred_at: datetime
-    recorded_at: datetime
     salon_id: SalonId | None = None
     actor: Actor = Actor()
     sale_id: SaleId | None = None
@@ -395,7 +395,6 @@ def _posting(
         business_key=fact.business_key,
         change_id=fact.change_id,
         occurred_at=fact.occurred_at,
-        recorded_at=fact.recorded_at,
     )
 
 

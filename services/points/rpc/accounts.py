@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from loyalty.points.v1 import points_pb2 as pb
 
+from services.chassis.moments import timestamp
 from services.points.domain.history import EntryQuery
 from services.points.domain.ids import AccountId, MemberId, SaleId, SalonId
 from services.points.rpc import reading, writing
@@ -80,7 +81,9 @@ class AccountsServicer(Door):
             member_ids=reading.filter_ids(request.member_ids, MemberId),
         )
         return pb.ListEntriesResponse(
-            entries=[writing.entry(found) for found in page.entries], more=page.more
+            entries=[writing.entry(found) for found in page.entries],
+            more=page.more,
+            horizon=timestamp(page.horizon) if page.horizon else None,
         )
 
     async def GetLedger(
@@ -118,5 +121,6 @@ def _entry_query(request: pb.ListEntriesRequest) -> EntryQuery:
         from_time=reading.moment(earliest, field="from") if request.HasField("from") else None,
         to_time=reading.moment(request.to, field="to") if request.HasField("to") else None,
         before=before,
+        by_recording=request.by_recording,
         limit=request.limit,
     )

@@ -126,7 +126,7 @@ def entry(found: Entry) -> pb.Entry:
         reward_id=str(posting.reward_id or ""),
         reverses=str(posting.reverses or ""),
         occurred_at=timestamp(posting.occurred_at),
-        recorded_at=timestamp(posting.recorded_at),
+        recorded_at=timestamp(found.recorded_at) if found.recorded_at else None,
         sale_id=str(posting.sale_id or ""),
         tier_bonus=posting.tier_bonus,
         promotion_id=str(posting.promotion_id or ""),

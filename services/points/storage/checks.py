@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.chassis.postgres import Connection
+from services.chassis.recording import recorded_at
 from services.points.storage.laws import Law
 from services.points.storage.sale_laws import SALE_LAWS
 
@@ -145,18 +146,19 @@ WHERE back.kind = 'reward_return'
 """
 
 # Outbox rows are deleted so many days after they were published, and so after they were written.
-_OUTBOX = """
+_OUTBOX = f"""
 SELECT p.chain_id, 'posting ' || p.id AS row, 'no event of it was written' AS detail
 FROM posting AS p
 LEFT JOIN outbox AS o ON o.event_id = p.id AND o.chain_id = p.chain_id
     AND o.key = p.account_id::text
-WHERE o.event_id IS NULL AND p.recorded_at > now() - make_interval(days => $1)
+WHERE o.event_id IS NULL
+  AND p.recorded_at > {recorded_at("p.chain_id")} - make_interval(days => $1)
 UNION ALL
 SELECT o.chain_id, 'event ' || o.event_id, 'there is no such posting'
 FROM outbox AS o
 LEFT JOIN posting AS p ON p.chain_id = o.chain_id AND p.id = o.event_id
 WHERE o.type LIKE 'points.%' AND o.type <> 'points.expiring' AND p.id IS NULL
-"""
+"""  # noqa: S608
 
 _SIZE = """
 SELECT (SELECT count(*) FROM (SELECT DISTINCT chain_id FROM program) AS chains) AS chains,

@@ -10,6 +10,7 @@ import asyncpg
 
 from services.chassis.errors import InvariantViolated
 from services.chassis.postgres import Connection
+from services.chassis.recording import recorded_at
 from services.points.domain.ids import (
     AccountId,
     ChainId,
@@ -52,7 +53,7 @@ lot.policy, lot.salon_id, lot.earned_at
 
 # The account's sequence must still be the one that its lock showed: a last guard against a write
 # that somebody forgot to lock for.
-_WRITE = """
+_WRITE = f"""
 WITH posted AS (
     INSERT INTO posting (
         chain_id, id, account_id, source, destination, points, kind, sequence, balance_after,
@@ -61,49 +62,51 @@ WITH posted AS (
     SELECT
         chain_id, id, account_id, source, destination, points, kind, sequence, balance_after,
         earn_source, reason, note, salon_id, actor_kind, actor_id, reward_id, sale_id, reverses,
-        business_key, tier_bonus, promotion_id, change_id, occurred_at, recorded_at
+        business_key, tier_bonus, promotion_id, change_id, occurred_at,
+        {recorded_at("new.chain_id")}
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[],
                 $7::text[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[],
                 $13::uuid[], $14::text[], $15::text[], $16::uuid[], $17::uuid[], $18::uuid[],
-                $19::text[], $20::bigint[], $21::uuid[], $22::text[], $23::timestamptz[],
-                $24::timestamptz[])
+                $19::text[], $20::bigint[], $21::uuid[], $22::text[], $23::timestamptz[])
          AS new (chain_id, id, account_id, source, destination, points, kind, sequence,
                  balance_after, earn_source, reason, note, salon_id, actor_kind, actor_id,
                  reward_id, sale_id, reverses, business_key, tier_bonus, promotion_id, change_id,
-                 occurred_at, recorded_at)
+                 occurred_at)
+    RETURNING id, recorded_at
 ), opened AS (
     INSERT INTO lot (chain_id, id, account_id, posting_id, points, remaining, expires_at, policy,
                      salon_id, earned_at)
     SELECT chain_id, id, account_id, posting_id, points, remaining, expires_at, policy, salon_id,
            earned_at
-    FROM unnest($25::uuid[], $26::uuid[], $27::uuid[], $28::uuid[], $29::bigint[], $30::bigint[],
-                $31::timestamptz[], $32::text[], $33::uuid[], $34::timestamptz[])
+    FROM unnest($24::uuid[], $25::uuid[], $26::uuid[], $27::uuid[], $28::bigint[], $29::bigint[],
+                $30::timestamptz[], $31::text[], $32::uuid[], $33::timestamptz[])
          AS new (chain_id, id, account_id, posting_id, points, remaining, expires_at, policy,
                  salon_id, earned_at)
 ), used AS (
     INSERT INTO lot_use (chain_id, posting_id, lot_id, points)
     SELECT chain_id, posting_id, lot_id, points
-    FROM unnest($35::uuid[], $36::uuid[], $37::uuid[], $38::bigint[])
+    FROM unnest($34::uuid[], $35::uuid[], $36::uuid[], $37::bigint[])
          AS new (chain_id, posting_id, lot_id, points)
 ), drained AS (
     UPDATE lot SET remaining = lot.remaining - change.points
-    FROM unnest($39::uuid[], $40::uuid[], $41::bigint[]) AS change (chain_id, id, points)
+    FROM unnest($38::uuid[], $39::uuid[], $40::bigint[]) AS change (chain_id, id, points)
     WHERE lot.chain_id = change.chain_id AND lot.id = change.id
     RETURNING 1
 ), kept AS (
     UPDATE account
     SET balance = new.balance, lifetime_points = new.lifetime_points, sequence = new.sequence,
         updated_at = new.updated_at, expiry_due = new.expiry_due
-    FROM unnest($42::uuid[], $43::uuid[], $44::bigint[], $45::bigint[], $46::bigint[],
-                $47::bigint[], $48::timestamptz[], $49::timestamptz[])
+    FROM unnest($41::uuid[], $42::uuid[], $43::bigint[], $44::bigint[], $45::bigint[],
+                $46::bigint[], $47::timestamptz[], $48::timestamptz[])
          AS new (chain_id, id, balance, lifetime_points, sequence_before, sequence, updated_at,
                  expiry_due)
     WHERE account.chain_id = new.chain_id AND account.id = new.id
       AND account.sequence = new.sequence_before
     RETURNING 1
 )
-SELECT (SELECT count(*) FROM kept) AS accounts, (SELECT count(*) FROM drained) AS lots
-"""
+SELECT (SELECT count(*) FROM kept) AS accounts, (SELECT count(*) FROM drained) AS lots,
+       ARRAY(SELECT id FROM posted) AS ids, ARRAY(SELECT recorded_at FROM posted) AS moments
+"""  # noqa: S608
 
 _BY_ID = f"""
 SELECT {ENTRY_COLUMNS}, account.member_id, account.program_id
@@ -167,15 +170,16 @@ class BusinessKeyTaken(Exception):
     """What happens once has happened already, for another account."""
 
 
-async def write(conn: Connection, movements: Sequence[Movement]) -> None:
+async def write(conn: Connection, movements: Sequence[Movement]) -> Mapping[PostingId, datetime]:
     """Write postings with their lots and what they make of their accounts; one statement.
 
+    Returns when each posting was recorded: the database says it, so that `recording.horizon` holds.
     The accounts must be locked by this transaction. Several movements of one account stand in
     their order. Raises `InvariantViolated` when an account or a lot is not as its lock showed it,
     and `BusinessKeyTaken` when a business fact stands under another account.
     """
     if not movements:
-        return
+        return {}
     firsts: dict[tuple[ChainId, AccountId], Account] = {}
     lasts: dict[tuple[ChainId, AccountId], Account] = {}
     opened: list[Lot] = []
@@ -210,6 +214,7 @@ async def write(conn: Connection, movements: Sequence[Movement]) -> None:
         raise
     if row is None or row["accounts"] != len(lasts) or row["lots"] != len(drained):
         raise InvariantViolated("an account or a lot changed under its lock")
+    return dict(zip(map(PostingId, row["ids"]), row["moments"], strict=True))
 
 
 async def entries_by_id(
@@ -313,7 +318,6 @@ def _posting_columns(postings: Sequence[Posting]) -> tuple[list[object], ...]:
         [posting.promotion_id for posting in postings],
         [posting.change_id for posting in postings],
         [posting.occurred_at for posting in postings],
-        [posting.recorded_at for posting in postings],
     )
 
 
@@ -362,6 +366,7 @@ def entry_of(row: asyncpg.Record) -> Entry:
         posting=posting_of(row),
         member_id=MemberId(row["member_id"]),
         program_id=ProgramId(row["program_id"]),
+        recorded_at=row["recorded_at"],
     )
 
 
@@ -392,7 +397,6 @@ def posting_of(row: asyncpg.Record) -> Posting:
         promotion_id=PromotionId(promotion_id) if promotion_id else None,
         change_id=ChangeId(change_id) if change_id else None,
         occurred_at=row["occurred_at"],
-        recorded_at=row["recorded_at"],
     )
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from services.chassis.postgres import Connection
+from services.chassis.recording import recorded_at
 from services.points.domain.expiry import EndedLot
 from services.points.domain.ids import AccountId, ChainId
 
@@ -28,11 +29,12 @@ _LOCK_FREE = f"{_LOCK} SKIP LOCKED"
 # Each lot by itself and at its own moment, in order of consumption; then the account, whose next
 # end is the earliest of what it still holds. Both orders are those of an account's open lots, so
 # that no index of all accounts is searched for the lots of one.
-_END = """
+_END = f"""
 WITH ended AS MATERIALIZED (
     SELECT account.chain_id, account.id AS account_id, account.member_id, account.program_id,
            asked.now, lot.id AS lot_id, lot.remaining AS points, lot.expires_at, lot.salon_id,
            own.id AS destination, uuidv7() AS id,
+           {recorded_at("account.chain_id")} AS recorded_at,
            account.sequence + row_number() OVER by_account AS sequence,
            (account.balance - sum(lot.remaining) OVER by_account)::bigint AS balance_after
     FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS asked (chain_id, account_id, now)
@@ -53,7 +55,7 @@ WITH ended AS MATERIALIZED (
         chain_id, id, account_id, source, destination, points, kind, sequence, balance_after,
         salon_id, actor_kind, business_key, occurred_at, recorded_at)
     SELECT chain_id, id, account_id, account_id, destination, points, 'expiry', sequence,
-           balance_after, salon_id, 'SYSTEM', 'expiry:' || lot_id, expires_at, $4
+           balance_after, salon_id, 'SYSTEM', 'expiry:' || lot_id, expires_at, recorded_at
     FROM ended
 ), used AS (
     INSERT INTO lot_use (chain_id, posting_id, lot_id, points)
@@ -78,7 +80,7 @@ SELECT chain_id::text, id::text, account_id::text, member_id::text, program_id::
        coalesce(salon_id::text, ''), points, balance_after, sequence, expires_at
 FROM ended
 ORDER BY ended.chain_id, ended.account_id, ended.sequence
-"""
+"""  # noqa: S608
 
 
 async def lock(
@@ -99,7 +101,6 @@ async def end_lots(
     names: Sequence[AccountName],
     *,
     now: Sequence[datetime],
-    recorded_at: datetime,
 ) -> list[EndedLot]:
     """Post what of accounts has ended by a moment each; the lots, account by account in order.
 
@@ -108,7 +109,5 @@ async def end_lots(
     """
     if not names:
         return []
-    rows = await conn.fetch(
-        _END, [name[0] for name in names], [name[1] for name in names], now, recorded_at
-    )
+    rows = await conn.fetch(_END, [name[0] for name in names], [name[1] for name in names], now)
     return list(map(EndedLot._make, rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.chassis import idempotency, outbox
@@ -18,7 +18,7 @@ from services.points.domain.errors import (
     SalonUnknown,
 )
 from services.points.domain.ids import AccountId, ChainId, LotId, PostingId, SalonId
-from services.points.domain.ledger import Actor, AdjustmentReason, Entry, Fact, Movement
+from services.points.domain.ledger import Actor, AdjustmentReason, Entry, Fact
 from services.points.domain.texts import tidy_text
 from services.points.storage import accounts as account_rows
 from services.points.storage import ledger as ledger_rows
@@ -70,7 +70,7 @@ async def adjust_points(deps: Deps, adjustment: Adjustment) -> Entry:
     )
 
     async def work(conn: Connection) -> tuple[Entry, bool]:
-        done: list[Movement] = []
+        done: list[Entry] = []
 
         async def adjust() -> bytes:
             done.append(await _adjust(deps, conn, adjustment, reason=reason, note=note))
@@ -78,7 +78,7 @@ async def adjust_points(deps: Deps, adjustment: Adjustment) -> Entry:
 
         answer = PostingId(UUID(bytes=await idempotency.once(conn, claim, adjust)))
         if done:
-            return done[0].entry, True
+            return done[0], True
         found = await ledger_rows.entries_by_id(conn, [(adjustment.chain_id, answer)])
         if answer not in found:
             raise InvariantViolated("an adjustment was answered that is not in the ledger")
@@ -105,7 +105,7 @@ def _checked(adjustment: Adjustment) -> tuple[AdjustmentReason, str]:
 
 async def _adjust(
     deps: Deps, conn: Connection, adjustment: Adjustment, *, reason: AdjustmentReason, note: str
-) -> Movement:
+) -> Entry:
     chain_id, salon_id = adjustment.chain_id, adjustment.salon_id
     view = await program_rows.chain_view(conn, chain_id, *([salon_id] if salon_id else []))
     if salon_id is not None and salon_id not in view.known_salons:
@@ -132,13 +132,12 @@ async def _adjust(
             posting_id=PostingId(deps.new_id()),
             lot_id=LotId(deps.new_id()),
             occurred_at=now,
-            recorded_at=deps.clock.real_now(),
             salon_id=salon_id,
             actor=adjustment.actor,
             policy=policy,
             expires_at=expiry.expires_at(now, policy=policy, zone=view.zone(salon_id)),
         ),
     )
-    await ledger_rows.write(conn, [movement])
+    recorded = await ledger_rows.write(conn, [movement])
     await outbox.append(conn, [events.points_posted(movement.entry)])
-    return movement
+    return replace(movement.entry, recorded_at=recorded[movement.posting.id])

@@ -55,7 +55,6 @@ async def give(
             posting_id=PostingId(deps.new_id()),
             lot_id=LotId(deps.new_id()),
             occurred_at=now,
-            recorded_at=deps.clock.real_now(),
             actor=Actor(kind=ActorKind.SYSTEM),
             business_key=key,
             policy=policy,

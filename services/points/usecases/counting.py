@@ -195,7 +195,6 @@ def _fact(deps: Deps, settled: SettledSale, *, actor: Actor, key: str) -> Fact:
         posting_id=PostingId(deps.new_id()),
         lot_id=LotId(deps.new_id()),
         occurred_at=sale.occurred_at,
-        recorded_at=deps.clock.real_now(),
         salon_id=sale.salon_id,
         actor=actor,
         sale_id=sale.id,

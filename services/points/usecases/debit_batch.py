@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from services.chassis import outbox
 from services.chassis.errors import KeyReused, Unavailable
@@ -90,10 +91,16 @@ class _Batch:
                 wanted[name] = wanted.get(name, 0) + debit.points
         self.lots = await ledger_rows.open_lots_of_many(self.conn, wanted)
         results = [self._answer(debit) for debit in self.debits]
-        await ledger_rows.write(self.conn, self.movements)
+        recorded = await ledger_rows.write(self.conn, self.movements)
         await outbox.append(
             self.conn, [events.points_posted(movement.entry) for movement in self.movements]
         )
+        results = [
+            replace(result, recorded_at=recorded.get(result.posting.id, result.recorded_at))
+            if isinstance(result, Entry)
+            else result
+            for result in results
+        ]
         return results, sum(movement.posting.points for movement in self.movements)
 
     async def _post_overdue(self) -> None:

@@ -5,7 +5,7 @@ One path for one or for 256: claim the keys, lock the accounts, run the pure rul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -313,7 +313,6 @@ class _Batch:
                 posting_id=PostingId(self.deps.new_id()),
                 lot_id=LotId(self.deps.new_id()),
                 occurred_at=worth.occurred_at,
-                recorded_at=self.real_now,
                 salon_id=candidate.salon_id,
                 actor=earn.actor,
                 business_key=business_key,
@@ -356,7 +355,9 @@ class _Batch:
 
     async def _write(self, fresh: Sequence[int]) -> None:
         """Everything that the batch changes, one statement for each kind of row."""
-        await ledger_rows.write(self.conn, self.movements)
+        recorded = await ledger_rows.write(self.conn, self.movements)
+        for place in fresh:
+            self._stamp(place, recorded)
         risen = await standings.after_earns(self.conn, list(self.climbers.values()))
         await grant_rows.consume(self.conn, self.consumed, now=self.real_now)
         await grant_rows.audit(self.conn, self.audit)
@@ -385,6 +386,16 @@ class _Batch:
                 refused.append(self.claims[place])
         await idempotency.store_answers(self.conn, answers)
         await idempotency.release(self.conn, refused)
+
+    def _stamp(self, place: int, recorded: Mapping[PostingId, datetime]) -> None:
+        """Say in an answer when its entry was recorded, where this batch did it."""
+        outcome = self.outcomes[place]
+        if isinstance(outcome.result, Earned):
+            entry = outcome.result.entry
+            at = recorded.get(entry.posting.id)
+            if at is not None:
+                earned = replace(outcome.result, entry=replace(entry, recorded_at=at))
+                self.outcomes[place] = replace(outcome, result=earned)
 
     async def _answer_known(self, results: Sequence[idempotency.ClaimResult]) -> None:
         """Resends get their first answer, twins what their first got."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from services.chassis import recording
 from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS
 from services.points.domain.errors import NumberOutOfRange
 from services.points.domain.history import EntryQuery
@@ -24,6 +26,8 @@ class EntryPage:
 
     entries: tuple[Entry, ...]
     more: bool
+    # Of the first page by recording: what was recorded before it is known, later is not told.
+    horizon: datetime | None = None
 
 
 async def list_entries(
@@ -35,7 +39,9 @@ async def list_entries(
 ) -> EntryPage:
     """Entries of a chain by (occurred_at, id) descending; all filters must hold, None is no filter.
 
-    Refuses with NumberOutOfRange.
+    By recording, the first page goes up to a horizon behind which nothing will be recorded any
+    more, so that who follows page by page or window by window misses none. Refuses with
+    NumberOutOfRange.
     """
     for field, ids in (
         ("account_ids", account_ids),
@@ -56,9 +62,13 @@ async def list_entries(
                     member_ids=member_ids,
                 )
             )
-            if not wanted:
-                return EntryPage(entries=(), more=False)
+        horizon = None
+        if query.by_recording and query.before is None:
+            horizon = await recording.horizon(conn, query.chain_id)
+            query = replace(query, to_time=min(query.to_time or horizon, horizon))
+        if wanted is not None and not wanted:
+            return EntryPage(entries=(), more=False, horizon=horizon)
         found = await history_rows.entries(
             conn, replace(query, limit=limit + 1), account_ids=wanted
         )
-    return EntryPage(entries=tuple(found[:limit]), more=len(found) > limit)
+    return EntryPage(entries=tuple(found[:limit]), more=len(found) > limit, horizon=horizon)

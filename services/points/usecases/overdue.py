@@ -60,15 +60,12 @@ async def settle(
         conn,
         [(account.chain_id, account.id, deps.clock.now(account.chain_id)) for account in due],
     )
-    recorded_at = deps.clock.real_now()
     settled: dict[AccountName, Settled] = {}
     for account in due:
         name = (account.chain_id, account.id)
         now = deps.clock.now(account.chain_id)
         held = lots.get(name, [])
-        moved = expiry.movements(
-            account, held, now=now, recorded_at=recorded_at, new_id=deps.new_id
-        )
+        moved = expiry.movements(account, held, now=now, new_id=deps.new_id)
         due_next = expiry.next_end(held, now=now)
         if moved:
             last = replace(moved[-1], after=replace(moved[-1].after, expiry_due=due_next))

@@ -116,9 +116,9 @@ async def _debit(deps: Deps, conn: Connection, debit: Debit) -> tuple[Entry, boo
         ),
         fact=replace(fact_of(deps, debit, key), sale_id=debit.sale_id),
     )
-    await ledger_rows.write(conn, [movement])
+    recorded = await ledger_rows.write(conn, [movement])
     await outbox.append(conn, [events.points_posted(movement.entry)])
-    return movement.entry, True
+    return replace(movement.entry, recorded_at=recorded[movement.posting.id]), True
 
 
 async def return_points(deps: Deps, wanted: Return) -> Entry:
@@ -161,9 +161,9 @@ async def _return(deps: Deps, conn: Connection, wanted: Return) -> tuple[Entry, 
     if any(lots.has_expired(lot, now=fact.occurred_at) for lot, _ in used):
         fact = await _under_todays_policy(conn, account, fact)
     movement = ledger.give_back(account, undone=undone.posting, used=used, fact=fact)
-    await ledger_rows.write(conn, [movement])
+    recorded = await ledger_rows.write(conn, [movement])
     await outbox.append(conn, [events.points_posted(movement.entry)])
-    return movement.entry, True
+    return replace(movement.entry, recorded_at=recorded[movement.posting.id]), True
 
 
 async def _under_todays_policy(conn: Connection, account: Account, fact: Fact) -> Fact:
@@ -186,7 +186,6 @@ def fact_of(deps: Deps, asked: Debit | Return, key: str) -> Fact:
         posting_id=PostingId(deps.new_id()),
         lot_id=LotId(deps.new_id()),
         occurred_at=deps.clock.now(asked.chain_id),
-        recorded_at=deps.clock.real_now(),
         salon_id=asked.salon_id,
         actor=asked.actor,
         business_key=key,

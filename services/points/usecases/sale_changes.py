@@ -141,12 +141,12 @@ async def carry_out(deps: Deps, conn: Connection, asked: Asked) -> Changed:
         occurred_at=occurred_at,
         recorded_at=deps.clock.real_now(),
     )
-    kept = await _write(deps, conn, kept, written, movement, place=len(history) + 1)
+    kept, entries = await _write(deps, conn, kept, written, movement, place=len(history) + 1)
     await _follow(deps, conn, asked, kept, effect, written, account=account, movement=movement)
     after = movement.after if movement else account
     return Changed(
         change=written,
-        entries=(movement.entry,) if movement else (),
+        entries=entries,
         balance=after.balance if after else 0,
         view=SaleView(kept=kept, changes=(*history, written)),
     )
@@ -260,7 +260,6 @@ def _fact(deps: Deps, asked: Asked, settled: SettledSale, *, at: datetime) -> Fa
         posting_id=PostingId(deps.new_id()),
         lot_id=LotId(deps.new_id()),
         occurred_at=at,
-        recorded_at=deps.clock.real_now(),
         salon_id=settled.sale.salon_id,
         actor=asked.actor,
         sale_id=settled.sale.id,
@@ -319,17 +318,19 @@ async def _write(
     movement: Movement | None,
     *,
     place: int,
-) -> KeptSale:
+) -> tuple[KeptSale, tuple[Entry, ...]]:
     """The posting, the change, and the sale's next version."""
     sale = kept.sale
+    entries: tuple[Entry, ...] = ()
     if movement is not None:
-        await ledger_rows.write(conn, [movement])
+        recorded = await ledger_rows.write(conn, [movement])
+        entries = (replace(movement.entry, recorded_at=recorded[movement.posting.id]),)
     await sale_rows.add_change(conn, sale.chain_id, sale.id, written, place=place)
     after = kept_sales.changed(
         kept, expired=written.expired_before, now=deps.clock.now(sale.chain_id)
     )
     await sale_rows.update_sale(conn, after, was=SaleState.COUNTED)
-    return after
+    return after, entries
 
 
 async def _follow(

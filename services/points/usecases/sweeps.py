@@ -172,7 +172,6 @@ async def _expire(deps: Deps, due: Sequence[DueAccount], *, waits: bool) -> int:
             conn,
             names,
             now=[nows[chain_id] for chain_id, _ in names],
-            recorded_at=deps.clock.real_now(),
         )
         await outbox.append_columns(conn, events.lots_ended(lots))
         return lots

@@ -131,6 +131,8 @@ class RewardEvent:
     reward_name: str
     # Taken or used on this sale, or given back by its refund.
     sale_id: SaleId | None = None
+    # When the database took it down, on the chain's clock; None while it has not.
+    recorded_at: datetime | None = None
 
 
 def points_moved(reward: Reward, kind: RewardEventKind) -> int:

@@ -42,7 +42,7 @@ class RewardSearch:
 class EventPlace:
     """The last event of a page."""
 
-    occurred_at: datetime
+    at: datetime
     event_id: RewardEventId
 
 
@@ -61,4 +61,6 @@ class EventSearch:
     since: datetime | None = None
     until: datetime | None = None
     before: EventPlace | None = None
+    # Order and bounds go by when events were recorded in place of when they occurred.
+    by_recording: bool = False
     limit: int

@@ -84,6 +84,7 @@ def reward_event(found: RewardEvent) -> pb.RewardEvent:
         reward_name=found.reward_name,
         definition_id=_text(found.definition_id),
         sale_id=_text(found.sale_id),
+        recorded_at=_maybe(found.recorded_at),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from loyalty.rewards.v1 import rewards_pb2 as pb
 
+from services.chassis.moments import timestamp
 from services.rewards.domain.errors import InvalidValue
 from services.rewards.domain.ids import (
     AccountId,
@@ -81,9 +82,11 @@ class ReadingMethods:
         self, request: pb.ListRewardEventsRequest, context: Any
     ) -> pb.ListRewardEventsResponse:
         """Newest first. Refuses with invalid_value."""
-        found, more = await reading.list_events(self._deps, _event_search(request))
+        page = await reading.list_events(self._deps, _event_search(request))
         return pb.ListRewardEventsResponse(
-            events=[convert.reward_event(event) for event in found], more=more
+            events=[convert.reward_event(event) for event in page.events],
+            more=page.more,
+            horizon=timestamp(page.horizon) if page.horizon else None,
         )
 
     async def GetOfferTerms(
@@ -114,6 +117,7 @@ def _event_search(request: pb.ListRewardEventsRequest) -> EventSearch:
         since=parse.moment(since, field="from") if has_from else None,
         until=parse.moment(request.to, field="to") if request.HasField("to") else None,
         before=_event_place(request),
+        by_recording=request.by_recording,
         limit=parse.limit(request.limit),
     )
 
@@ -124,6 +128,6 @@ def _event_place(request: pb.ListRewardEventsRequest) -> EventPlace | None:
     if not request.before_id:
         return None
     return EventPlace(
-        occurred_at=parse.moment(request.before_time, field="before_time"),
+        at=parse.moment(request.before_time, field="before_time"),
         event_id=RewardEventId(parse.an_id(request.before_id, field="before_id")),
     )

@@ -46,8 +46,7 @@ async def record(
 
 async def record_many(conn: Connection, facts: Sequence[Fact]) -> list[RewardEvent]:
     """The same for many rewards; their events, in order."""
-    happened = [_event(fact) for fact in facts]
-    await event_storage.insert_many(conn, happened)
+    happened = await event_storage.insert_many(conn, [_event(fact) for fact in facts])
     await outbox.append(
         conn,
         [

@@ -803,7 +803,9 @@ class Entry(_message.Message):
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
-    def recorded_at(self) -> _timestamp_pb2.Timestamp: ...
+    def recorded_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was taken down, on the chain's clock: later than it occurred where a till was late."""
+
     def __init__(
         self,
         *,
@@ -2037,12 +2039,15 @@ class ListEntriesRequest(_message.Message):
     BEFORE_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     SALE_ID_FIELD_NUMBER: _builtins.int
+    BY_RECORDING_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     before_id: _builtins.str
     limit: _builtins.int
     """1 to 200; 0 = 30."""
     sale_id: _builtins.str
     """Only of this sale."""
+    by_recording: _builtins.bool
+    """Order and bounds go by recorded_at in place of occurred_at."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -2070,10 +2075,11 @@ class ListEntriesRequest(_message.Message):
         before_id: _builtins.str = ...,
         limit: _builtins.int = ...,
         sale_id: _builtins.str = ...,
+        by_recording: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["before_time", b"before_time", "from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "before_id", b"before_id", "before_time", b"before_time", "chain_id", b"chain_id", "from", b"from", "kinds", b"kinds", "limit", b"limit", "member_ids", b"member_ids", "sale_id", b"sale_id", "salon_ids", b"salon_ids", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "before_id", b"before_id", "before_time", b"before_time", "by_recording", b"by_recording", "chain_id", b"chain_id", "from", b"from", "kinds", b"kinds", "limit", b"limit", "member_ids", b"member_ids", "sale_id", b"sale_id", "salon_ids", b"salon_ids", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2085,20 +2091,28 @@ class ListEntriesResponse(_message.Message):
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
+    HORIZON_FIELD_NUMBER: _builtins.int
     more: _builtins.bool
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Entry]:
         """By (occurred_at, id) descending."""
+
+    @_builtins.property
+    def horizon(self) -> _timestamp_pb2.Timestamp:
+        """Of the first page by recording: everything recorded before this moment is known, and the
+        entries are from before it.
+        """
 
     def __init__(
         self,
         *,
         entries: _abc.Iterable[Global___Entry] | None = ...,
         more: _builtins.bool = ...,
+        horizon: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["horizon", b"horizon"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "more", b"more"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "horizon", b"horizon", "more", b"more"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

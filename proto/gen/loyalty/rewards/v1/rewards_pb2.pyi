@@ -1226,6 +1226,7 @@ class RewardEvent(_message.Message):
     REWARD_NAME_FIELD_NUMBER: _builtins.int
     DEFINITION_ID_FIELD_NUMBER: _builtins.int
     SALE_ID_FIELD_NUMBER: _builtins.int
+    RECORDED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     chain_id: _builtins.str
     reward_id: _builtins.str
@@ -1244,6 +1245,10 @@ class RewardEvent(_message.Message):
     def actor(self) -> _types_pb2.Actor: ...
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def recorded_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was taken down, on the chain's clock."""
+
     def __init__(
         self,
         *,
@@ -1261,10 +1266,11 @@ class RewardEvent(_message.Message):
         reward_name: _builtins.str = ...,
         definition_id: _builtins.str = ...,
         sale_id: _builtins.str = ...,
+        recorded_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occurred_at", b"occurred_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "occurred_at", b"occurred_at", "recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "chain_id", b"chain_id", "definition_id", b"definition_id", "id", b"id", "kind", b"kind", "member_id", b"member_id", "occurred_at", b"occurred_at", "points", b"points", "program_id", b"program_id", "reward_id", b"reward_id", "reward_name", b"reward_name", "sale_id", b"sale_id", "salon_id", b"salon_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "chain_id", b"chain_id", "definition_id", b"definition_id", "id", b"id", "kind", b"kind", "member_id", b"member_id", "occurred_at", b"occurred_at", "points", b"points", "program_id", b"program_id", "recorded_at", b"recorded_at", "reward_id", b"reward_id", "reward_name", b"reward_name", "sale_id", b"sale_id", "salon_id", b"salon_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1286,6 +1292,7 @@ class ListRewardEventsRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     REWARD_ID_FIELD_NUMBER: _builtins.int
     SALE_ID_FIELD_NUMBER: _builtins.int
+    BY_RECORDING_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     before_id: _builtins.str
     limit: _builtins.int
@@ -1293,6 +1300,8 @@ class ListRewardEventsRequest(_message.Message):
     """Only of this reward."""
     sale_id: _builtins.str
     """Only of this sale."""
+    by_recording: _builtins.bool
+    """Order and bounds go by recorded_at in place of occurred_at."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1319,10 +1328,11 @@ class ListRewardEventsRequest(_message.Message):
         limit: _builtins.int = ...,
         reward_id: _builtins.str = ...,
         sale_id: _builtins.str = ...,
+        by_recording: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["before_time", b"before_time", "from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "before_id", b"before_id", "before_time", b"before_time", "chain_id", b"chain_id", "from", b"from", "kinds", b"kinds", "limit", b"limit", "member_ids", b"member_ids", "reward_id", b"reward_id", "sale_id", b"sale_id", "salon_ids", b"salon_ids", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "before_id", b"before_id", "before_time", b"before_time", "by_recording", b"by_recording", "chain_id", b"chain_id", "from", b"from", "kinds", b"kinds", "limit", b"limit", "member_ids", b"member_ids", "reward_id", b"reward_id", "sale_id", b"sale_id", "salon_ids", b"salon_ids", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1334,20 +1344,28 @@ class ListRewardEventsResponse(_message.Message):
 
     EVENTS_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
+    HORIZON_FIELD_NUMBER: _builtins.int
     more: _builtins.bool
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___RewardEvent]:
         """By (occurred_at, id) descending."""
+
+    @_builtins.property
+    def horizon(self) -> _timestamp_pb2.Timestamp:
+        """Of the first page by recording: everything recorded before this moment is known, and the
+        events are from before it.
+        """
 
     def __init__(
         self,
         *,
         events: _abc.Iterable[Global___RewardEvent] | None = ...,
         more: _builtins.bool = ...,
+        horizon: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["horizon", b"horizon"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "more", b"more"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "horizon", b"horizon", "more", b"more"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
