@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
+from math import ceil
 from uuid import UUID
 
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from services.points.domain import refunds
 from services.points.domain.ids import ChangeId, PromotionId
 from services.points.domain.promotions import Addition, Multiplier, PromotionTerms
 from services.points.domain.refunds import Change, Exchange, ReturnedLine
+from services.points.domain.sales import exact
 from services.points.domain.terms import NO_POINTS, SettledSale, VisitRefundBasis
 from tests.points.tally import (
     COUPE,
@@ -98,9 +101,14 @@ def draw_change(data: st.DataObject, left: refunds.Remains, name: str) -> Change
     chosen = data.draw(st.sampled_from(there))
     quantity = data.draw(st.integers(1, int(chosen.quantity)))
     returned = (ReturnedLine(uid=chosen.line.uid, quantity=Decimal(quantity)),)
+    price = chosen.line.paid_minor * Fraction(quantity) / exact(chosen.line.quantity)
+    if kind == "items" and price - left.goods_minor >= 1:
+        # An amount was given back for it before.
+        return custom(left.refundable_minor, id=name) if left.refundable_minor else None
     if kind == "items":
         return refunds.ItemRefund(id=ChangeId(name), lines=returned)
-    added = line(f"new-{name}", data.draw(st.integers(0, 9000)), variation=COUPE)
+    least = max(0, ceil(price - left.goods_minor))
+    added = line(f"new-{name}", data.draw(st.integers(least, least + 9000)), variation=COUPE)
     return Exchange(id=ChangeId(name), returned=returned, added=(added,))
 
 

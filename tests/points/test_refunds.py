@@ -431,6 +431,12 @@ def test_a_reward_for_one_line_comes_back_with_that_line() -> None:
         ([custom(9000)], custom(1001, id="2"), RefundExceedsSale),
         ([full()], full(id="2"), RefundExceedsSale),
         ([full()], items("a"), RefundExceedsSale),
+        ([custom(8000)], items("a", id="2"), RefundExceedsSale),
+        (
+            [custom(8000)],
+            Exchange(id=ChangeId("x"), returned=items("a").lines, added=(line("c", 100),)),
+            RefundExceedsSale,
+        ),
         ([items("a")], items("a", id="2"), QuantityExceedsLine),
         ([], items("a*1.5"), QuantityExceedsLine),
         ([], items("nobody"), LineUnknown),
@@ -453,6 +459,36 @@ def test_more_than_the_sale_is_refused(
 ) -> None:
     with pytest.raises(refusal):
         refunds.effect(sold(SPEND_1, hundred()), history, change)
+
+
+def test_money_given_back_adds_up_to_the_sale_at_most() -> None:
+    """An amount, then lines: they give their price back, and the refusal says how much is left."""
+    settled = sold(SPEND_1, [line("a", 4000), line("b", 3500), line("c", 2500)])
+
+    with pytest.raises(RefundExceedsSale) as refused:
+        refunds.effect(settled, [custom(7000)], items("a", id="2"))
+    assert refused.value.params == {"remaining_minor": "3000"}
+    assert refused.value.field == "line_items"
+    left = refunds.remains(settled, [custom(7000), items("c", id="2")])
+    assert left.refundable_minor == 500
+    with pytest.raises(RefundExceedsSale):
+        refunds.effect(settled, [custom(7000), items("c", id="2")], custom(501, id="3"))
+
+
+def test_lines_that_give_the_last_money_back_leave_no_point() -> None:
+    """$60, then a line of $40: all is paid back, whatever lines did not come back."""
+    settled = sold(SPEND_1, [line("a", 4000), line("b", 6000)])
+
+    assert sum(lost(settled, [custom(6000), items("a", id="2")])) == 100
+    assert refunds.remains(settled, [custom(6000), items("a", id="2")]).nothing_left
+
+
+def test_an_exchange_for_more_gives_nothing_back() -> None:
+    """$80 back, then a line of $60 for one of $60: no money moves, so none is too much."""
+    settled = sold(SPEND_1, hundred())
+    exchange = Exchange(id=ChangeId("x"), returned=items("a").lines, added=(line("c", 6000),))
+
+    assert refunds.effect(settled, [custom(8000)], exchange).after.refundable_minor >= 2000
 
 
 def test_a_tip_is_refunded_last_and_takes_no_points() -> None:

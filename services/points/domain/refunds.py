@@ -94,6 +94,9 @@ class Remains:
     """
 
     portions: tuple[Portion, ...]
+    # Money of the lines that has not been given back, tax included. It is less than that of the
+    # portions once an item came back whole of which an amount had taken its share.
+    goods_minor: Fraction
     tip_minor: Fraction
     held: SalePoints
     measure: SalePoints
@@ -101,11 +104,6 @@ class Remains:
     rule: AccrualRule | None
     # Nothing is left: every line came back, or all the money did (R29).
     nothing_left: bool = False
-
-    @property
-    def goods_minor(self) -> Fraction:
-        """Money of the lines that could be refunded yet, tax included."""
-        return sum((portion.paid_minor for portion in self.portions), Fraction(0))
 
     @property
     def refundable_minor(self) -> int:
@@ -148,6 +146,7 @@ def effect(settled: SettledSale, history: Sequence[Change], change: Change) -> E
     if len(history) >= CHANGES_MAX:
         raise NumberOutOfRange(field="refund_id", minimum=0, maximum=CHANGES_MAX)
     after = _changed(before, change, settled)
+    _require_money(before, change)
     back = tuple(
         reward.reward_id
         for reward in settled.terms.rewards
@@ -213,6 +212,7 @@ def _sold(settled: SettledSale) -> Remains:
     rule = settled.worth.rule
     return Remains(
         portions=portions,
+        goods_minor=_paid(portions),
         tip_minor=Fraction(settled.sale.tip_minor),
         held=settled.worth.points,
         measure=settled.worth.points,
@@ -241,7 +241,12 @@ def _emptied(before: Remains) -> Remains:
         replace(portion, quantity=Fraction(0), share=Fraction(0)) for portion in before.portions
     )
     return replace(
-        before, portions=portions, tip_minor=Fraction(0), held=NO_POINTS, nothing_left=True
+        before,
+        portions=portions,
+        goods_minor=Fraction(0),
+        tip_minor=Fraction(0),
+        held=NO_POINTS,
+        nothing_left=True,
     )
 
 
@@ -257,8 +262,49 @@ def _without(before: Remains, lines: Sequence[ReturnedLine]) -> Remains:
     portions = tuple(
         _reduced(portion, back.get(portion.line.uid, Fraction(0))) for portion in before.portions
     )
+    goods = max(Fraction(0), before.goods_minor - _price(before, lines))
     gone = all(portion.quantity == 0 for portion in portions)
-    return replace(before, portions=portions, nothing_left=gone)
+    # All the money is back though some portions are not: amounts have paid for them before.
+    paid_back = goods < 1 <= _paid(portions)
+    return replace(before, portions=portions, goods_minor=goods, nothing_left=gone or paid_back)
+
+
+def _price(before: Remains, lines: Sequence[ReturnedLine]) -> Fraction:
+    """What was paid for some lines, or some of them, whatever amounts took off them since."""
+    back = _by_line(lines)
+    return sum(
+        (
+            portion.line.paid_minor * back[portion.line.uid] / exact(portion.line.quantity)
+            for portion in before.portions
+            if portion.line.uid in back
+        ),
+        Fraction(0),
+    )
+
+
+def _paid(portions: Sequence[Portion]) -> Fraction:
+    return sum((portion.paid_minor for portion in portions), Fraction(0))
+
+
+def _require_money(before: Remains, change: Change) -> None:
+    """Refuses with RefundExceedsSale what would give back more money than is left.
+
+    Told of a new change only: what was carried out once is told again as it was. A part of a cent
+    is nothing, for tills round.
+    """
+    match change:
+        case AmountRefund(amount_minor=amount_minor):
+            if amount_minor > before.refundable_minor:
+                raise RefundExceedsSale(remaining_minor=before.refundable_minor)
+            return
+        case ItemRefund(lines=lines):
+            field, back = "line_items", _price(before, lines)
+        case Exchange(returned=returned, added=added):
+            field, back = "returned", _price(before, returned) - _paid(accrual.whole(added))
+        case _:
+            return
+    if back - before.goods_minor >= 1:
+        raise RefundExceedsSale(field=field, remaining_minor=ceil(before.goods_minor))
 
 
 def _by_line(lines: Sequence[ReturnedLine]) -> Mapping[LineUid, Fraction]:
@@ -292,8 +338,6 @@ def _shared(before: Remains, amount_minor: int) -> Remains:
         raise NumberOutOfRange(
             field="amount_money", minimum=1, maximum=max(1, before.refundable_minor)
         )
-    if amount_minor > before.refundable_minor:
-        raise RefundExceedsSale(remaining_minor=before.refundable_minor)
     goods = before.goods_minor
     off = min(Fraction(amount_minor), goods)
     kept = 1 - off / goods if goods else Fraction(1)
@@ -301,6 +345,7 @@ def _shared(before: Remains, amount_minor: int) -> Remains:
     return replace(
         before,
         portions=portions,
+        goods_minor=goods - off,
         tip_minor=max(Fraction(0), before.tip_minor - (amount_minor - off)),
         nothing_left=before.nothing_left or (goods > 0 and goods - off < 1),
     )
@@ -362,7 +407,12 @@ def _exchanged(before: Remains, change: Exchange, settled: SettledSale) -> Remai
     if len(seen) > LINES_MAX:
         raise NumberOutOfRange(field="added", minimum=0, maximum=LINES_MAX)
     portions = (*after.portions, *accrual.whole(change.added))
-    after = replace(after, portions=portions, nothing_left=False)
+    spent = (
+        before.goods_minor - _price(before, change.returned) + _paid(accrual.whole(change.added))
+    )
+    after = replace(
+        after, portions=portions, goods_minor=max(Fraction(0), spent), nothing_left=False
+    )
     if settled.sale.account_id is None:
         return after
     then = terms.worth(before.portions, settled.terms)
