@@ -122,7 +122,8 @@ async def test_points_of_the_sale_that_expired_count_as_removed(
 
 
 async def test_a_sale_of_nobody_loses_nothing(till: Till) -> None:
-    """R32, SQ-45: neither refund nor exchange moves a point, and nobody earns by it later."""
+    """R32, SQ-45: neither refund nor exchange moves a point, and who comes later earns nothing of
+    what is all gone."""
     sale = await till.post(line("a", 6000), line("b", 4000), member_id="")
 
     exchange = await till.exchange(sale.id, ["a"], line("c", 9000))
@@ -130,8 +131,31 @@ async def test_a_sale_of_nobody_loses_nothing(till: Till) -> None:
 
     assert (exchange.points, refund.points, len(refund.entries)) == (0, 0, 0)
     assert [each.points for each in refund.sale.changes] == [0, 0]
-    assert (await refusal_of(till.count(sale.id))).code == "sale_counted"
+    assert not (await till.count(sale.id)).entries
     assert await till.house.balance() == 0
+    assert await till.house.breaches() == {}
+
+
+async def test_a_sale_of_nobody_earns_by_what_its_refunds_left(till: Till) -> None:
+    """A till refunds a part before the member says who she is: she earns on the rest, once, and
+    gives back no more than that."""
+    await till.rules(SPEND_1)
+    sale = await till.post(line("a", 6000), line("b", 4000), member_id="")
+    before = await till.refund(sale.id, items=["b"])
+    told = await till.preview(sale_id=sale.id)
+
+    counted = await till.count(sale.id)
+    again = await till.count(sale.id)
+
+    assert before.points == 0
+    assert told.points.base == 60
+    assert [entry.points for entry in counted.entries] == [60]
+    assert again.already_counted
+    assert (counted.sale.earned.base, counted.sale.held.base) == (60, 60)
+    assert (await till.refund(sale.id, amount=3000)).points == -30
+    rest = await till.refund(sale.id)
+    assert (rest.points, rest.balance) == (-30, 0)
+    assert [change.points for change in rest.sale.changes] == [0, -30, -30]
     assert await till.house.breaches() == {}
 
 

@@ -55,7 +55,7 @@ def sale(view: SaleView) -> pb.Sale:
     if kept.counted_at is not None:
         message.counted_at.CopyFrom(writing.timestamp(kept.counted_at))
     if kept.settled is not None:
-        message.earned.CopyFrom(points(kept.settled.worth.points))
+        message.earned.CopyFrom(points(view.brought))
         message.held.CopyFrom(points(view.held))
         message.silent_line_uids.extend(kept.settled.worth.silent_lines)
     return message

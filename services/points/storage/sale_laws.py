@@ -49,7 +49,12 @@ WITH earned AS (
 ), counted AS (
     SELECT chain_id, id AS sale_id, account_id::text AS account_id,
            (worth->>'base')::bigint + (worth->>'tier_bonus')::bigint AS earned,
-           (worth->>'promotion')::bigint AS promoted
+           (worth->>'promotion')::bigint AS promoted,
+           -- It became somebody's with what refunds had left of it.
+           account_id IS NOT NULL AND EXISTS (
+               SELECT FROM sale_change AS c
+               WHERE c.chain_id = sale.chain_id AND c.sale_id = sale.id AND c.account_id IS NULL
+           ) AS late
     FROM sale WHERE state = 'counted'
 )
 SELECT chain_id, 'sale ' || sale_id AS row,
@@ -57,8 +62,9 @@ SELECT chain_id, 'sale ' || sale_id AS row,
        || ', but its entries brought ' || coalesce(e.earned, 0) || ' and '
        || coalesce(e.promoted, 0) AS detail
 FROM earned AS e FULL JOIN counted AS c USING (chain_id, sale_id)
-WHERE coalesce(e.earned, 0) <> coalesce(c.earned, 0)
-   OR coalesce(e.promoted, 0) <> coalesce(c.promoted, 0)
+WHERE (NOT coalesce(c.late, false)
+       AND (coalesce(e.earned, 0) <> coalesce(c.earned, 0)
+            OR coalesce(e.promoted, 0) <> coalesce(c.promoted, 0)))
    OR e.account_id <> c.account_id OR NOT e.keyed
 """
 

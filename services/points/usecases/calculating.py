@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection
-from services.points.domain import accrual, kept_sales, sales, terms
+from services.points.domain import accrual, kept_sales, refunds, sales, terms
 from services.points.domain.errors import AccountUnknown, NumberOutOfRange
 from services.points.domain.ids import AccountId, ChainId, LineUid, ProgramId, SaleId, SalonId
 from services.points.domain.kept_sales import KeptSale
 from services.points.domain.ledger import Account
 from services.points.domain.programs import named, require_serving
+from services.points.domain.refunds import Change
 from services.points.domain.sale_errors import SaleOrAmountRequired, SaleUnknown
 from services.points.domain.sales import AMOUNT_MINOR_MAX, SaleLine
 from services.points.domain.terms import SaleWorth
@@ -52,7 +53,8 @@ class Previewed:
 async def calculate_points(deps: Deps, preview: Preview) -> Previewed:
     """What counting would give under the terms of now; writes nothing and locks nothing.
 
-    A sale that was counted tells what it was worth then. Refuses with SaleOrAmountRequired,
+    A sale that was counted tells what it was worth then; one that was refunded as nobody's, what
+    is left of it. Refuses with SaleOrAmountRequired,
     ProgramUnknown, ProgramInactive, AccountUnknown, SaleUnknown, SaleOfAnother, SalonUnknown,
     SalonInactive, SalonNotInProgram, CurrencyForeign, NumberOutOfRange or PointsInvalid.
     """
@@ -97,9 +99,14 @@ async def _worth(
     *,
     now: datetime,
 ) -> SaleWorth:
-    if kept is not None and kept.settled is not None:
+    if kept is not None and kept.settled is not None and kept.sale.account_id is not None:
         return kept.settled.worth
+    done: list[Change] = []
     if kept is not None:
+        if kept.settled is not None:
+            # Nobody's yet: it would become hers with what its refunds left of it.
+            changes = await sale_rows.changes(conn, preview.chain_id, kept.sale.id)
+            done = [each.change for each in changes]
         kept = await sale_terms.as_of_count(conn, kept, now=now)
     salon_id = kept.sale.salon_id if kept else preview.salon_id
     view = await program_rows.chain_view(conn, preview.chain_id, *([salon_id] if salon_id else []))
@@ -113,7 +120,11 @@ async def _worth(
         at=kept.sale.occurred_at if kept else now,
         zone=view.zone(salon_id),
     )
-    return terms.worth(accrual.whole(lines), found)
+    worth = terms.worth(accrual.whole(lines), found)
+    if kept is None or account is None or not done:
+        return worth
+    settled = terms.settled(replace(kept.sale, account_id=account.id), found)
+    return replace(worth, points=refunds.remains(settled, done).held)
 
 
 async def _amount(conn: Connection, preview: Preview) -> tuple[SaleLine, ...]:

@@ -10,19 +10,19 @@ from services.chassis import idempotency, outbox
 from services.chassis.errors import InvariantViolated
 from services.chassis.postgres import Connection, in_transaction
 from services.points import events, metrics
-from services.points.domain import expiry, kept_sales, ledger, terms
+from services.points.domain import expiry, kept_sales, ledger, refunds, terms
 from services.points.domain.errors import AccountUnknown
 from services.points.domain.ids import AccountId, ChainId, LotId, PostingId, SaleId, SalonId
 from services.points.domain.kept_sales import KeptSale, SaleState
 from services.points.domain.ledger import Account, Actor, EarnSource, Entry, Fact, Movement
 from services.points.domain.programs import Program, named, require_serving
+from services.points.domain.refunds import Change
 from services.points.domain.sale_errors import (
-    SaleCounted,
     SaleElsewhere,
     SaleOfAnother,
     SaleUnknown,
 )
-from services.points.domain.terms import SettledSale
+from services.points.domain.terms import SalePoints, SettledSale
 from services.points.storage import accounts as account_rows
 from services.points.storage import ledger as ledger_rows
 from services.points.storage import programs as program_rows
@@ -74,7 +74,7 @@ async def count_sale(deps: Deps, count: Count) -> Counted:
     Another key gets the first entries, `already_counted` (N2). Locks the key, the account, then
     the sale. A sale of nobody becomes the member's; points date from the count, or from when its
     till says that it was sold (`kept_sales.as_of_count`). Refuses with AccountUnknown, SaleUnknown,
-    SaleElsewhere, SaleOfAnother, SaleCounted, ProgramInactive, SalonInactive, SalonNotInProgram,
+    SaleElsewhere, SaleOfAnother, ProgramInactive, SalonInactive, SalonNotInProgram,
     PointsInvalid or BalanceTooLarge.
     """
     claim = requests.claim(
@@ -119,10 +119,12 @@ async def _count(deps: Deps, conn: Connection, count: Count) -> _Answer:
     if count.salon_id not in (None, kept.sale.salon_id):
         raise SaleElsewhere
     kept_sales.require_of(kept, account.member_id)
-    if kept.state is SaleState.COUNTED:
-        if kept.sale.account_id is None:
-            # Its refund came first: it stays nobody's.
-            raise SaleCounted
+    was = kept.state
+    done: list[Change] = []
+    if was is SaleState.COUNTED and kept.sale.account_id is None:
+        # Refunds came first: it becomes hers with what they left of it.
+        done = [each.change for each in await sale_rows.changes(conn, count.chain_id, kept.sale.id)]
+    elif was is SaleState.COUNTED:
         if kept.sale.account_id != account.id:
             raise SaleOfAnother
         account, _ = await overdue.post_overdue(deps, conn, account)
@@ -131,12 +133,13 @@ async def _count(deps: Deps, conn: Connection, count: Count) -> _Answer:
     now = deps.clock.now(count.chain_id)
     kept = await sale_terms.as_of_count(conn, kept, now=now)
     program, settled = await _settled(conn, kept, account)
-    movements = _movements(deps, account, settled, actor=count.actor)
+    brought = refunds.remains(settled, done).held
+    movements = _movements(deps, account, settled, brought, actor=count.actor)
     await ledger_rows.write(conn, movements)
     after = kept_sales.counted(kept, settled, member_id=account.member_id, now=now)
-    await sale_rows.update_sale(conn, after, was=SaleState.OPEN)
+    await sale_rows.update_sale(conn, after, was=was)
     account = movements[-1].after if movements else account
-    await _follow(deps, conn, account, program, after, movements, actor=count.actor)
+    await _follow(deps, conn, account, program, after, movements, brought, actor=count.actor)
     return _Answer(balance=account.balance, already_counted=False)
 
 
@@ -160,28 +163,28 @@ async def _settled(
 
 
 def _movements(
-    deps: Deps, account: Account, settled: SettledSale, *, actor: Actor
+    deps: Deps, account: Account, settled: SettledSale, brought: SalePoints, *, actor: Actor
 ) -> list[Movement]:
     """One earn of base and tier bonus, and one of what the promotion adds; none of nothing."""
     sale, worth = settled.sale, settled.worth
     moved: list[Movement] = []
-    earned = worth.points.base + worth.points.tier_bonus
+    earned = brought.base + brought.tier_bonus
     if earned > 0:
         moved.append(
             ledger.earn(
                 account,
                 points=earned,
                 source=EarnSource.TILL,
-                tier_bonus=worth.points.tier_bonus,
+                tier_bonus=brought.tier_bonus,
                 fact=_fact(deps, settled, actor=actor, key=ledger.sale_key(sale.id)),
             )
         )
         account = moved[-1].after
-    if worth.points.promotion > 0 and worth.promotion_id is not None:
+    if brought.promotion > 0 and worth.promotion_id is not None:
         moved.append(
             ledger.promote(
                 account,
-                points=worth.points.promotion,
+                points=brought.promotion,
                 promotion_id=worth.promotion_id,
                 fact=_fact(deps, settled, actor=actor, key=ledger.promotion_key(sale.id)),
             )
@@ -213,12 +216,13 @@ async def _follow(
     program: Program,
     kept: KeptSale,
     movements: Sequence[Movement],
+    brought: SalePoints,
     *,
     actor: Actor,
 ) -> None:
     """What follows from a sale that was counted: trigger, tier, and what the world hears of it."""
     sale, worth = kept.sale, _settled_of(kept).worth
-    if worth.promotion_id is not None and worth.points.promotion > 0:
+    if worth.promotion_id is not None and brought.promotion > 0:
         await promotion_rows.record_trigger(
             conn,
             sale.chain_id,
@@ -229,7 +233,7 @@ async def _follow(
         )
     risen = await standings.after_sale(deps, conn, account, program, sale.occurred_at)
     told = [events.points_posted(movement.entry) for movement in movements]
-    told.append(events.sale_counted(kept, points=worth.points.total, actor=actor))
+    told.append(events.sale_counted(kept, points=brought.total, actor=actor))
     await outbox.append(conn, told + ([risen] if risen else []))
 
 

@@ -19,6 +19,7 @@ from services.points.domain.kept_sales import (
     NamedTax,
     SaleState,
 )
+from services.points.domain.refunds import Change
 from services.points.domain.sale_errors import (
     CatalogObjectUnknown,
     CurrencyForeign,
@@ -72,11 +73,18 @@ class SaleView:
     changes: tuple[KeptChange, ...] = ()
 
     @property
+    def brought(self) -> SalePoints:
+        """What it brought when it was counted: its worth, or what refunds as nobody's had left."""
+        return self._after([each.change for each in self.changes if each.account_id is None])
+
+    @property
     def held(self) -> SalePoints:
         """What it brought and has not lost."""
+        return self._after([each.change for each in self.changes])
+
+    def _after(self, history: Sequence[Change]) -> SalePoints:
         if self.kept.settled is None:
             return NO_POINTS
-        history = [change.change for change in self.changes]
         return refunds.remains(self.kept.settled, history).held
 
 
