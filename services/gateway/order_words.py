@@ -14,6 +14,30 @@ ORDER_REFUSALS: Final[Mapping[str, Words]] = {
         en="Service charges are not taken here: send them as a line or as a tip.",
         fr="Les frais de service ne sont pas pris ici : envoyez-les en ligne ou en pourboire.",
     ),
+    "ORDER_SEARCH_UNSUPPORTED": Words(
+        status=404,
+        public="NOT_FOUND",
+        en="Orders are not searched here: ask for them by POST /v2/orders/batch-retrieve.",
+        fr="On ne cherche pas les commandes ici : demandez-les par POST /v2/orders/batch-retrieve.",
+    ),
+    "ORDER_CLONE_UNSUPPORTED": Words(
+        status=404,
+        public="NOT_FOUND",
+        en="Orders are not cloned here: send the order again to POST /v2/orders.",
+        fr="On ne copie pas les commandes ici : envoyez-la de nouveau à POST /v2/orders.",
+    ),
+    "ORDER_UPDATE_UNSUPPORTED": Words(
+        status=404,
+        public="NOT_FOUND",
+        en="Orders are not changed here: send them to POST /v2/orders when they are complete.",
+        fr="On ne modifie pas les commandes ici : envoyez-les complètes à POST /v2/orders.",
+    ),
+    "ORDER_PAY_UNSUPPORTED": Words(
+        status=404,
+        public="NOT_FOUND",
+        en="There are no payments here: POST /v2/loyalty/accounts/…/accumulate completes an order.",
+        fr="Pas de paiement ici : POST /v2/loyalty/accounts/…/accumulate clôt la commande.",
+    ),
     "RETURN_UNSUPPORTED": Words(
         status=400,
         public="BAD_REQUEST",

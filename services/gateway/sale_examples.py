@@ -204,6 +204,10 @@ _CHANGED: Final = {
 
 SALE_EXAMPLES: Final[Mapping[str, Example]] = {
     "CreateOrder": Example({"idempotency_key": KEY, "order": _ORDER_IN}, {"order": _ORDER}),
+    "CalculateOrder": Example(
+        {"order": _ORDER_IN},
+        {"order": {name: value for name, value in _ORDER.items() if name != "id"}},
+    ),
     "RetrieveOrder": Example(None, {"order": _COUNTED}),
     "BatchRetrieveOrders": Example(
         {"location_id": LOCATION, "order_ids": [ORDER]}, {"orders": [_COUNTED]}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from square.core.api_error import ApiError
 
-from tests.e2e.chains import Chain, fresh_key, open_chain
+from tests.e2e.chains import Chain, fresh_key, make_tier, open_chain
 from tests.e2e.sales import cad, category, item
 from tests.sdk.members import balance_of, open_account
 from tests.sdk.story import ids_of
@@ -68,6 +68,67 @@ async def test_a_sale_is_read_back_as_it_was_posted(till: Till, chain: Chain) ->
     )
     assert (got.state, got.total_money.amount, got.total_money.currency) == ("OPEN", 5000, "CAD")
     assert [line.quantity for line in got.line_items] == ["1"]
+
+
+async def test_an_order_is_calculated_with_a_reward_and_not_kept(till: Till, chain: Chain) -> None:
+    """It tells what the order costs once it is posted; a proposed reward takes no points."""
+    order = {
+        "location_id": chain.salon_id,
+        "line_items": [{"uid": "a", "quantity": "1", "base_price_money": cad(5000)}],
+        "taxes": [{"uid": "tps", "name": "TPS", "percentage": "5", "scope": "ORDER"}],
+    }
+    async with chain.client() as client:
+        tier = (await make_tier(chain, client, points=3))["id"]
+    plain = (await till("orders.calculate", order=order)).order
+    posted = (await till("orders.create", order=order, idempotency_key=fresh_key())).order
+    cheaper = (
+        await till(
+            "orders.calculate",
+            order=order,
+            proposed_rewards=[{"id": "essai", "reward_tier_id": tier}],
+        )
+    ).order
+
+    assert plain.id is None
+    assert plain.total_money == posted.total_money
+    assert (plain.total_money.amount, plain.total_tax_money.amount) == (5250, 250)
+    assert (cheaper.total_money.amount, cheaper.total_discount_money.amount) == (4725, 500)
+    assert [(one.id, one.reward_tier_id) for one in cheaper.rewards] == [("essai", tier)]
+    (discount,) = cheaper.discounts
+    assert (discount.uid, discount.reward_ids) == ("essai", ["essai"])
+
+
+async def test_a_tier_that_is_not_there_cannot_be_proposed(till: Till, chain: Chain) -> None:
+    order = {
+        "location_id": chain.salon_id,
+        "line_items": [{"uid": "a", "quantity": "1", "base_price_money": cad(5000)}],
+    }
+    proposed = [{"id": "essai", "reward_tier_id": fresh_key()}]
+    with pytest.raises(ApiError) as refused:
+        await till("orders.calculate", order=order, proposed_rewards=proposed)
+
+    assert refused.value.status_code == 404
+    assert field_of(refused.value) == "proposed_rewards[0].reward_tier_id"
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("orders.search", {}),
+        ("orders.update", {"order_id": "x", "order": {"location_id": "y", "version": 1}}),
+        ("orders.pay", {"order_id": "x", "idempotency_key": "k"}),
+        ("orders.clone", {"order_id": "x"}),
+    ],
+)
+async def test_calls_that_are_not_here_say_what_to_do(
+    till: Till, call: str, said: dict[str, Any]
+) -> None:
+    """At once: the SDK would send a 501 again."""
+    with pytest.raises(ApiError) as refused:
+        await till(call, **said)
+
+    assert (refused.value.status_code, codes_of(refused.value)) == (404, ["NOT_FOUND"])
+    assert "/v2/" in refused.value.body["errors"][0]["detail"]
 
 
 async def test_one_sale_earns_once_whatever_the_key(till: Till, chain: Chain) -> None:

@@ -122,9 +122,9 @@ class OrderLoyaltyShape(TypedDict):
 
 
 class OrderShape(TypedDict):
-    """A sale."""
+    """A sale; one that is only calculated has no id."""
 
-    id: str
+    id: NotRequired[str]
     location_id: str
     customer_id: NotRequired[str]
     reference_id: NotRequired[str]
@@ -174,7 +174,6 @@ def order_shape(sale: points_pb2.Sale, tier_ids: Mapping[str, str]) -> OrderShap
 
     is_open = sale.state != points_pb2.SALE_STATE_COUNTED
     shape: OrderShape = {
-        "id": sale.id,
         "location_id": sale.salon_id,
         "state": "OPEN" if is_open else "COMPLETED",
         "version": sale.version,
@@ -195,6 +194,8 @@ def order_shape(sale: points_pb2.Sale, tier_ids: Mapping[str, str]) -> OrderShap
         "updated_at": moment(sale.updated_at),
         "occurred_at": moment(sale.occurred_at),
     }
+    if sale.id:
+        shape["id"] = sale.id
     if sale.member_id:
         shape["customer_id"] = sale.member_id
     if sale.reference_id:

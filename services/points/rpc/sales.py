@@ -21,6 +21,22 @@ class SalesServicer(Door):
         view = await sales.create_sale(self._deps, sale_reading.new_sale(request))
         return pb.CreateSaleResponse(sale=sale_writing.sale(view))
 
+    async def PriceSale(
+        self, request: pb.PriceSaleRequest, context: Context
+    ) -> pb.PriceSaleResponse:
+        """See `usecases.sales.price_sale`."""
+        view = await sales.price_sale(
+            self._deps,
+            sale_reading.new_sale(request.sale),
+            [
+                (reading.reward_id(one.reward_id), sale_reading.reward_offer(one.discount))
+                for one in request.rewards
+            ],
+        )
+        priced = sale_writing.sale(view)
+        priced.ClearField("id")
+        return pb.PriceSaleResponse(sale=priced)
+
     async def GetSale(self, request: pb.GetSaleRequest, context: Context) -> pb.GetSaleResponse:
         """See `usecases.sales.get_sale`."""
         view = await sales.get_sale(

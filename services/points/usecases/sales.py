@@ -129,6 +129,30 @@ async def create_sale(deps: Deps, wanted: NewSale) -> SaleView:
     return await in_transaction(deps.pool, work)
 
 
+async def price_sale(
+    deps: Deps, wanted: NewSale, rewards: Sequence[tuple[RewardId, RewardOffer]]
+) -> SaleView:
+    """What such a sale would cost with these rewards on it; writes nothing.
+
+    Refuses with what `create_sale` and `apply_reward` refuse of a sale and of a discount.
+    """
+    async with deps.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as conn:
+        kept = await _new(deps, conn, wanted)
+    offered = tuple(_named(kept, reward_id, offer) for reward_id, offer in rewards)
+    return SaleView(kept=kept_sales.repriced(replace(kept, discounts=(*kept.discounts, *offered))))
+
+
+def _named(kept: KeptSale, reward_id: RewardId, offer: RewardOffer) -> NamedDiscount:
+    """What a reward takes off a sale."""
+    if offer.currency not in ("", kept.sale.currency):
+        raise CurrencyForeign(currency=kept.sale.currency)
+    return NamedDiscount(
+        uid=str(reward_id),
+        name=offer.name,
+        discount=replace(offer.discount, reward_id=reward_id),
+    )
+
+
 async def _new(deps: Deps, conn: Connection, wanted: NewSale) -> KeptSale:
     chain_id, now = wanted.chain_id, deps.clock.now(wanted.chain_id)
     active = await chain_rows.salon_is_active(conn, chain_id, wanted.salon_id)
@@ -300,13 +324,7 @@ async def put_reward_on(
 ) -> None:
     """`apply_reward` in the caller's transaction; the account that it locks is locked before."""
     kept = await _locked(conn, chain_id, sale_id)
-    if offer.currency not in ("", kept.sale.currency):
-        raise CurrencyForeign(currency=kept.sale.currency)
-    named = NamedDiscount(
-        uid=str(reward_id),
-        name=offer.name,
-        discount=replace(offer.discount, reward_id=reward_id),
-    )
+    named = _named(kept, reward_id, offer)
     after = kept_sales.with_reward(kept, named, member_id=member_id, now=deps.clock.now(chain_id))
     if after == kept:
         return

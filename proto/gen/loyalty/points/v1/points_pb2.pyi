@@ -2961,6 +2961,78 @@ class CreateSaleResponse(_message.Message):
 Global___CreateSaleResponse: _TypeAlias = CreateSaleResponse  # noqa: Y015
 
 @_typing.final
+class PriceSaleRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SALE_FIELD_NUMBER: _builtins.int
+    REWARDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sale(self) -> Global___CreateSaleRequest:
+        """Its key is not looked at."""
+
+    @_builtins.property
+    def rewards(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProposedReward]: ...
+    def __init__(
+        self,
+        *,
+        sale: Global___CreateSaleRequest | None = ...,
+        rewards: _abc.Iterable[Global___ProposedReward] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sale", b"sale"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rewards", b"rewards", "sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PriceSaleRequest: _TypeAlias = PriceSaleRequest  # noqa: Y015
+
+@_typing.final
+class ProposedReward(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REWARD_ID_FIELD_NUMBER: _builtins.int
+    DISCOUNT_FIELD_NUMBER: _builtins.int
+    reward_id: _builtins.str
+    """Made up by the caller, to know the discount by."""
+    @_builtins.property
+    def discount(self) -> Global___RewardDiscount: ...
+    def __init__(
+        self,
+        *,
+        reward_id: _builtins.str = ...,
+        discount: Global___RewardDiscount | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["discount", b"discount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["discount", b"discount", "reward_id", b"reward_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposedReward: _TypeAlias = ProposedReward  # noqa: Y015
+
+@_typing.final
+class PriceSaleResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SALE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sale(self) -> Global___Sale:
+        """Without an id."""
+
+    def __init__(
+        self,
+        *,
+        sale: Global___Sale | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sale", b"sale"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sale", b"sale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PriceSaleResponse: _TypeAlias = PriceSaleResponse  # noqa: Y015
+
+@_typing.final
 class GetSaleRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -114,6 +114,11 @@ class PointsServiceStub:
                 request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.CreateSaleRequest.SerializeToString,
                 response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.CreateSaleResponse.FromString,
                 _registered_method=True)
+        self.PriceSale = channel.unary_unary(
+                '/loyalty.points.v1.PointsService/PriceSale',
+                request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.PriceSaleRequest.SerializeToString,
+                response_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.PriceSaleResponse.FromString,
+                _registered_method=True)
         self.GetSale = channel.unary_unary(
                 '/loyalty.points.v1.PointsService/GetSale',
                 request_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.GetSaleRequest.SerializeToString,
@@ -316,6 +321,13 @@ class PointsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PriceSale(self, request, context):
+        """What such a sale would cost, rewards on it that were not taken included; writes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSale(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -512,6 +524,11 @@ def add_PointsServiceServicer_to_server(servicer, server):
                     servicer.CreateSale,
                     request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.CreateSaleRequest.FromString,
                     response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.CreateSaleResponse.SerializeToString,
+            ),
+            'PriceSale': grpc.unary_unary_rpc_method_handler(
+                    servicer.PriceSale,
+                    request_deserializer=loyalty_dot_points_dot_v1_dot_points__pb2.PriceSaleRequest.FromString,
+                    response_serializer=loyalty_dot_points_dot_v1_dot_points__pb2.PriceSaleResponse.SerializeToString,
             ),
             'GetSale': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSale,
@@ -1031,6 +1048,33 @@ class PointsService:
             '/loyalty.points.v1.PointsService/CreateSale',
             loyalty_dot_points_dot_v1_dot_points__pb2.CreateSaleRequest.SerializeToString,
             loyalty_dot_points_dot_v1_dot_points__pb2.CreateSaleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PriceSale(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.points.v1.PointsService/PriceSale',
+            loyalty_dot_points_dot_v1_dot_points__pb2.PriceSaleRequest.SerializeToString,
+            loyalty_dot_points_dot_v1_dot_points__pb2.PriceSaleResponse.FromString,
             options,
             channel_credentials,
             insecure,

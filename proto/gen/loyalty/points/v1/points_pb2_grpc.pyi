@@ -49,6 +49,8 @@ class PointsServiceStub:
     """Sales.
     Open until it is counted. Repeatable by key.
     """
+    PriceSale: _aio.UnaryUnaryMultiCallable[_points_pb2.PriceSaleRequest, _points_pb2.PriceSaleResponse]
+    """What such a sale would cost, rewards on it that were not taken included; writes nothing."""
     GetSale: _aio.UnaryUnaryMultiCallable[_points_pb2.GetSaleRequest, _points_pb2.GetSaleResponse]
     ApplyReward: _aio.UnaryUnaryMultiCallable[_points_pb2.ApplyRewardRequest, _points_pb2.ApplyRewardResponse]
     """A reward that the member took before goes on an open sale (SQ-19, SQ-20); repeatable by its id."""
@@ -211,6 +213,14 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sales.
         Open until it is counted. Repeatable by key.
         """
+
+    @_abc_1.abstractmethod
+    def PriceSale(
+        self,
+        request: _points_pb2.PriceSaleRequest,
+        context: _aio.ServicerContext[_points_pb2.PriceSaleRequest, _abc.Awaitable[_points_pb2.PriceSaleResponse]],
+    ) -> _abc.Awaitable[_points_pb2.PriceSaleResponse]:
+        """What such a sale would cost, rewards on it that were not taken included; writes nothing."""
 
     @_abc_1.abstractmethod
     def GetSale(
