@@ -220,8 +220,14 @@ def ledger(overdue: int = 0, **points: int) -> GetLedgerResponse:
             "balance 100 = 120 earned + 5 adjusted − 50 taken + 50 returned − 25 refunded",
             "solde 100 = 120 gagnés + 5 ajustés − 50 échangés + 50 rendus − 25 remboursés",
         ),
-        (ledger(), "balance 0 = 0 earned", "solde 0 = 0 gagnés"),
+        (ledger(), "balance 0 = 0 earned", "solde 0 = 0 gagné"),
         (ledger(ADJUSTMENT=-3), "balance −3 = −3 adjusted", "solde −3 = −3 ajustés"),
+        (
+            ledger(EARN=2, REWARD=-1, EXPIRY=-1),
+            "balance 0 = 2 earned − 1 taken − 1 expired",
+            "solde 0 = 2 gagnés − 1 échangé − 1 expiré",
+        ),
+        (ledger(EARN=1), "balance 1 = 1 earned", "solde 1 = 1 gagné"),
         # What has ended counts as expired before anybody has posted it (D8).
         (
             ledger(EARN=70, REWARD=-50, overdue=13),

@@ -17,6 +17,7 @@ from services.gateway.pos.caller import LoyaltyReader
 from services.gateway.pos.event_shapes import REASON_WORDS
 from services.gateway.pos.fields import SoughtCursor, known_id
 from services.gateway.pos.shapes import moment
+from services.gateway.web import i18n
 
 router = APIRouter(prefix="/loyalty/accounts", tags=["Loyalty accounts"])
 
@@ -56,26 +57,26 @@ _PARTS: Final = (
     ("refunded", (points_pb2.ENTRY_KIND_REFUND,)),
     ("expired", (points_pb2.ENTRY_KIND_EXPIRY,)),
 )
+# Of one point, and of several.
 _WORDS: Final = {
     "en": {
-        "balance": "balance",
-        "earned": "earned",
-        "adjusted": "adjusted",
-        "taken": "taken",
-        "returned": "returned",
-        "refunded": "refunded",
-        "expired": "expired",
+        "earned": ("earned", "earned"),
+        "adjusted": ("adjusted", "adjusted"),
+        "taken": ("taken", "taken"),
+        "returned": ("returned", "returned"),
+        "refunded": ("refunded", "refunded"),
+        "expired": ("expired", "expired"),
     },
     "fr": {
-        "balance": "solde",
-        "earned": "gagnés",
-        "adjusted": "ajustés",
-        "taken": "échangés",
-        "returned": "rendus",
-        "refunded": "remboursés",
-        "expired": "expirés",
+        "earned": ("gagné", "gagnés"),
+        "adjusted": ("ajusté", "ajustés"),
+        "taken": ("échangé", "échangés"),
+        "returned": ("rendu", "rendus"),
+        "refunded": ("remboursé", "remboursés"),
+        "expired": ("expiré", "expirés"),
     },
 }
+_BALANCE: Final = {"en": "balance", "fr": "solde"}
 
 
 class ActorShape(TypedDict):
@@ -192,13 +193,13 @@ def sentence(ledger: points_pb2.GetLedgerResponse, language: str) -> str:
 
     What has ended counts as expired, posted or not.
     """
-    words = _WORDS[language]
     sums = _sums(ledger.totals)
     sums["expired"] -= ledger.overdue
-    parts = [(sums[name], words[name]) for name, _ in _PARTS if sums[name]]
-    parts = parts or [(0, words["earned"])]
-    text = f"{words['balance']} {_signed(ledger.balance - ledger.overdue)} ="
-    for place, (points, word) in enumerate(parts):
+    parts = [name for name, _ in _PARTS if sums[name]] or ["earned"]
+    text = f"{_BALANCE[language]} {_signed(ledger.balance - ledger.overdue)} ="
+    for place, name in enumerate(parts):
+        points = sums[name]
+        word = i18n.texts(language).ngettext(*_WORDS[language][name], points)
         if place == 0:
             text += f" {_signed(points)} {word}"
         else:
