@@ -17,6 +17,7 @@ from loyalty.points.v1.points_pb2 import (
 from services.chassis.errors import RemoteRefusal
 from services.gateway import qr
 from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
+from services.gateway.admin.rule_words import earning_words
 from services.gateway.links import member_url
 from services.gateway.web.forms import (
     NO_PROBLEMS,
@@ -44,7 +45,9 @@ async def programs(desk: DeskDep) -> Response:
     answer = await desk.deps.clients.points.ListPrograms(
         ListProgramsRequest(chain_id=desk.chain_id)
     )
-    return desk.show("programs.html", here="programs", programs=answer.programs)
+    words = await earning_words(desk, answer.programs)
+    programs = list(zip(answer.programs, words, strict=True))
+    return desk.show("programs.html", here="programs", programs=programs)
 
 
 @router.get("/admin/programs/new")

@@ -62,8 +62,13 @@ _MULTIPLIER: Final = re.compile(r"[0-9]{1,2}(?:[.,][0-9]{1,3})?")
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _STARTS: Final = re.compile(r"DTSTART[^:]*:[0-9]{8}T([0-9]{2})([0-9]{2})")
 _ENDS: Final = re.compile(r"DTEND[^:]*:[0-9]{8}T([0-9]{2})([0-9]{2})")
-_LASTS: Final = re.compile(r"DURATION:PT([0-9]{1,2})H(?:$|\n)")
-_ON: Final = re.compile(r"BYDAY=((?:MO|TU|WE|TH|FR|SA|SU)(?:,(?:MO|TU|WE|TH|FR|SA|SU))*)(?:;|$)")
+_LASTS: Final = re.compile(r"DURATION:PT(?:([0-9]{1,2})H)?(?:([0-9]{1,4})M)?\s*$", re.MULTILINE)
+_ON: Final = re.compile(
+    r"BYDAY=((?:MO|TU|WE|TH|FR|SA|SU)(?:,(?:MO|TU|WE|TH|FR|SA|SU))*)\s*(?:;|$)", re.MULTILINE
+)
+_WEEKLY_FROM: Final = re.compile(r"DTSTART[^:]*:([0-9]{8}).*FREQ=WEEKLY", re.DOTALL)
+# So many times of a promotion are told one by one.
+PERIODS_SHOWN_MAX: Final = 3
 _SHOWN: Final = {
     "name": "name",
     "incentive": "value",
@@ -99,18 +104,34 @@ def when_words(desk: Speaker, promotion: Promotion) -> list[str]:
     if last:
         end = i18n.format_date(last, desk.language)
         lines = [desk.say(N_("du %(first)s au %(last)s"), first=begin, last=end)]
-    if len(promotion.periods) != 1:
-        return [*lines, desk.say(N_("à plusieurs moments"))] if promotion.periods else lines
-    text = promotion.periods[0]
-    if days := _ON.search(text):
+    if len(promotion.periods) > PERIODS_SHOWN_MAX:
+        return [*lines, desk.say(N_("à plusieurs moments"))]
+    told = (_period_words(desk, period) for period in promotion.periods)
+    return [*lines, *dict.fromkeys(words for words in told if words)]
+
+
+def _period_words(desk: Desk, period: str) -> str:
+    """Its days of the week and its hours: "mardi, mercredi de 10:00 à 14:00"."""
+    parts = []
+    if days := days_of(period):
         named = dict(DAYS)
-        lines.append(", ".join(desk.say(named[day]) for day in days[1].split(",")))
-    if hours := _hours(text):
-        lines.append(desk.say(N_("de %(first)s à %(last)s"), first=hours[0], last=hours[1]))
-    return lines
+        parts.append(", ".join(desk.say(named[day]) for day in days))
+    if hours := hours_of(period):
+        parts.append(desk.say(N_("de %(first)s à %(last)s"), first=hours[0], last=hours[1]))
+    return " ".join(parts)
 
 
-def _hours(period: str) -> tuple[str, str] | None:
+def days_of(period: str) -> list[str]:
+    """On which days it repeats; none where that is every day, or no matter of the week."""
+    if days := _ON.search(period):
+        return days[1].split(",")
+    if weekly := _WEEKLY_FROM.search(period):
+        first = date(int(weekly[1][:4]), int(weekly[1][4:6]), int(weekly[1][6:]))
+        return [DAYS[first.weekday()][0]]
+    return []
+
+
+def hours_of(period: str) -> tuple[str, str] | None:
     """From when to when on a day; None where it is the whole day or more than a line can say."""
     starts, ends, lasts = (each.search(period) for each in (_STARTS, _ENDS, _LASTS))
     if starts is None or (ends is None and lasts is None):
@@ -119,7 +140,9 @@ def _hours(period: str) -> tuple[str, str] | None:
     if ends is not None:
         end = f"{ends[1]}:{ends[2]}"
     else:
-        end = f"{(int(starts[1]) + int(lasts[1])) % 24:02d}:{starts[2]}" if lasts else begin
+        minutes = int(starts[1]) * 60 + int(starts[2])
+        minutes += int((lasts and lasts[1]) or 0) * 60 + int((lasts and lasts[2]) or 0)
+        end = f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
     return None if begin == end else (begin, end)
 
 

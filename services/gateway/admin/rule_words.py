@@ -31,8 +31,7 @@ class Section:
 
 async def sections_of(desk: Speaker, program: Program, *, promotions_open: int) -> list[Section]:
     """Every section of the rules, in the order of the page."""
-    names = await names_of_objects(desk, _named(program.accrual_rules))
-    earning = [rule_words(desk, rule, names) for rule in program.accrual_rules]
+    (earning,) = await earning_words(desk, [program])
     if len(earning) > 1:
         earning.append(desk.say(N_("Si plusieurs règles s'appliquent, la plus généreuse compte.")))
     sections = [Section(address="earning", heading=N_("Gain de points"), lines=earning)]
@@ -74,6 +73,13 @@ async def sections_of(desk: Speaker, program: Program, *, promotions_open: int) 
 def spends(program: Program) -> bool:
     """Whether spending earns: only then something can be excluded (SQ-57)."""
     return any(rule.type == points_pb2.ACCRUAL_TYPE_SPEND for rule in program.accrual_rules)
+
+
+async def earning_words(desk: Desk, programs: Sequence[Program]) -> list[list[str]]:
+    """How each program gives points, a line for each of its rules."""
+    rules = [rule for program in programs for rule in program.accrual_rules]
+    names = await names_of_objects(desk, _named(rules))
+    return [[rule_words(desk, rule, names) for rule in each.accrual_rules] for each in programs]
 
 
 def _named(rules: Iterable[AccrualRule]) -> list[str]:
@@ -144,9 +150,9 @@ def _tier_words(desk: Speaker, program: Program) -> list[str]:
         return [desk.say(N_("Aucun niveau."))]
     return [
         desk.say(
-            N_("%(name)s: dès %(threshold)s points de base, points × %(multiplier)s"),
+            N_("%(name)s: dès %(threshold)s, points × %(multiplier)s"),
             name=tier.name,
-            threshold=desk.number(tier.threshold),
+            threshold=desk.count("%(num)s point de base", "%(num)s points de base", tier.threshold),
             multiplier=decimal_words(tier.multiplier, desk.language),
         )
         for tier in program.tiers

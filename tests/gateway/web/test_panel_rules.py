@@ -18,6 +18,7 @@ from loyalty.types.v1.types_pb2 import Actor
 from services.gateway import feed
 from services.gateway.admin.catalog import Catalog
 from services.gateway.admin.eligible import groups_of
+from services.gateway.admin.promotions import days_of, hours_of
 from services.gateway.feed import Item, What
 from services.gateway.web.forms import amount_minor, typed_amount
 
@@ -134,3 +135,40 @@ def test_amounts_are_read_as_people_write_them() -> None:
         "12,05",
         "12.50",
     ]
+
+
+@pytest.mark.parametrize(
+    ("period", "days", "hours"),
+    [
+        (
+            "DTSTART:20261103T100000\nDURATION:PT4H\nRRULE:FREQ=WEEKLY;BYDAY=TU,WE",
+            ["TU", "WE"],
+            ("10:00", "14:00"),
+        ),
+        (
+            "BEGIN:VEVENT\nDTSTART:20261103T100000\nRRULE:FREQ=WEEKLY;BYDAY=TU\n"
+            "DURATION:PT2H30M\nEND:VEVENT",
+            ["TU"],
+            ("10:00", "12:30"),
+        ),
+        (
+            "BEGIN:VEVENT\r\nDTSTART;TZID=America/Toronto:20261103T220000\r\n"
+            "DURATION:PT180M\r\nRRULE:FREQ=WEEKLY\r\nEND:VEVENT\r\n",
+            ["TU"],
+            ("22:00", "01:00"),
+        ),
+        (
+            "DTSTART:20261103T090000\nDTEND:20261103T173000\nRRULE:FREQ=DAILY",
+            [],
+            ("09:00", "17:30"),
+        ),
+        ("DTSTART:20261103T000000\nDURATION:PT24H\nRRULE:FREQ=DAILY", [], None),
+        ("DTSTART:20261103T000000\nDURATION:P3D", [], None),
+    ],
+)
+def test_the_days_and_hours_of_a_promotion_are_read_from_its_times(
+    period: str, days: list[str], hours: tuple[str, str] | None
+) -> None:
+    """SQ-10: as the panel writes them, and in the order and with the line ends of any till."""
+    assert days_of(period) == days
+    assert hours_of(period) == hours
