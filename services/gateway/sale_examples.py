@@ -206,7 +206,13 @@ SALE_EXAMPLES: Final[Mapping[str, Example]] = {
     "CreateOrder": Example({"idempotency_key": KEY, "order": _ORDER_IN}, {"order": _ORDER}),
     "CalculateOrder": Example(
         {"order": _ORDER_IN},
-        {"order": {name: value for name, value in _ORDER.items() if name != "id"}},
+        {
+            "order": {
+                name: value
+                for name, value in _ORDER.items()
+                if name not in {"id", "created_at", "updated_at", "occurred_at"}
+            }
+        },
     ),
     "RetrieveOrder": Example(None, {"order": _COUNTED}),
     "BatchRetrieveOrders": Example(

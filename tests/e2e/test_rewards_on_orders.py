@@ -200,6 +200,37 @@ async def test_a_counted_sale_uses_its_rewards_for_good(
     assert (await read(client, order))["total_money"] == cad(9000)
 
 
+async def test_a_till_that_redeems_besides_uses_a_reward_once(
+    chain: Chain, client: httpx.AsyncClient, tier: str
+) -> None:
+    """Square says that an order redeems its rewards by itself: a till that calls redeem besides is
+    told so after the count; before it, the reward is used at once. Both cost the same."""
+    for redeems_first in (True, False):
+        account = await rich(chain, client)
+        order = (await post(client, chain, sold("a", 10_000)))["id"]
+        reward = (await take_on(client, account, tier, order)).json()["reward"]
+        first = await redeem(client, chain, reward["id"]) if redeems_first else None
+        events = await count(client, chain, account, order)
+        after = await redeem(client, chain, reward["id"])
+
+        assert first is None or first.status_code == 200
+        assert events[0]["accumulate_points"]["points"] == 90
+        assert problem(after)[:2] == (409, "CONFLICT")
+        assert (await reward_of(client, reward["id"]))["status"] == "REDEEMED"
+        assert await balance(client, account) == 140
+        assert (await read(client, order))["total_money"] == cad(9000)
+        used = [one for one in await events_of(client, order) if one["type"] == "REDEEM_REWARD"]
+        assert [one["redeem_reward"]["order_id"] for one in used] == [order]
+
+
+async def redeem(client: httpx.AsyncClient, chain: Chain, reward_id: str) -> httpx.Response:
+    """Use a reward by its own call."""
+    return await client.post(
+        f"/v2/loyalty/rewards/{reward_id}/redeem",
+        json={"idempotency_key": fresh_key(), "location_id": chain.salon_id},
+    )
+
+
 async def test_a_reward_that_a_refund_gave_back_is_found_by_its_order(
     chain: Chain, client: httpx.AsyncClient, tier: str
 ) -> None:

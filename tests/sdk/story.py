@@ -113,10 +113,12 @@ async def _meet_alice(till: Till, chain: Chain) -> tuple[str, str]:
     await till("customers.update", customer_id=customer_id, note="aime le thé")
     got = await till("customers.get", customer_id=customer_id)
     found = await till("customers.search", query={"filter": {"phone_number": {"exact": phone}}})
+    listed = await till.every("customers.list")
     assert (got.customer.note, [one.id for one in found.customers]) == (
         "aime le thé",
         [customer_id],
     )
+    assert [one.id for one in listed] == [customer_id]
     opened = await till(
         "loyalty.accounts.create",
         loyalty_account={"program_id": chain.program_id, "mapping": {"phone_number": phone}},
@@ -138,19 +140,17 @@ async def _refuse_to_erase(till: Till, customer_id: str) -> None:
 async def _sell(till: Till, chain: Chain, ids: dict[str, str], customer_id: str) -> str:
     """$60 of care and $40 of products, which earn nothing (SQ-53)."""
     lines = [("coupe", "#Coupe-une", 6000), ("shampoing", "#Shampoing-une", 4000)]
-    made = await till(
-        "orders.create",
-        order={
-            "location_id": chain.salon_id,
-            "customer_id": customer_id,
-            "line_items": [
-                sold(uid, price, catalog_object_id=ids[name]) for uid, name, price in lines
-            ],
-        },
-        idempotency_key=fresh_key(),
-    )
+    order = {
+        "location_id": chain.salon_id,
+        "customer_id": customer_id,
+        "line_items": [sold(uid, price, catalog_object_id=ids[name]) for uid, name, price in lines],
+    }
+    told = await till("orders.calculate", order=order)
+    made = await till("orders.create", order=order, idempotency_key=fresh_key())
     got = await till("orders.get", order_id=made.order.id)
-    assert got.order.total_money.amount == 10_000
+    among = await till("orders.batch_get", order_ids=[made.order.id], location_id=chain.salon_id)
+    assert told.order.total_money.amount == got.order.total_money.amount == 10_000
+    assert among.orders == [got.order]
     return str(made.order.id)
 
 

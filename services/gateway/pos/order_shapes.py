@@ -122,7 +122,7 @@ class OrderLoyaltyShape(TypedDict):
 
 
 class OrderShape(TypedDict):
-    """A sale; one that is only calculated has no id."""
+    """A sale; one that is only calculated has no id and no time."""
 
     id: NotRequired[str]
     location_id: str
@@ -141,10 +141,10 @@ class OrderShape(TypedDict):
     total_service_charge_money: MoneyShape
     net_amounts: AmountsShape
     net_amount_due_money: NotRequired[MoneyShape]
-    created_at: str
-    updated_at: str
+    created_at: NotRequired[str]
+    updated_at: NotRequired[str]
     closed_at: NotRequired[str]
-    occurred_at: str
+    occurred_at: NotRequired[str]
     loyalty: NotRequired[OrderLoyaltyShape]
 
 
@@ -190,12 +190,12 @@ def order_shape(sale: points_pb2.Sale, tier_ids: Mapping[str, str]) -> OrderShap
             "tip_money": amount(sale.tip_minor),
             "service_charge_money": amount(0),
         },
-        "created_at": moment(sale.created_at),
-        "updated_at": moment(sale.updated_at),
-        "occurred_at": moment(sale.occurred_at),
     }
     if sale.id:
         shape["id"] = sale.id
+        shape["created_at"] = moment(sale.created_at)
+        shape["updated_at"] = moment(sale.updated_at)
+        shape["occurred_at"] = moment(sale.occurred_at)
     if sale.member_id:
         shape["customer_id"] = sale.member_id
     if sale.reference_id:
