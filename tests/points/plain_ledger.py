@@ -49,6 +49,11 @@ class Item:
     uid: str
     quantity: int
     money: Fraction
+    # Of one, as it was sold.
+    price: Fraction = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.price = self.money / self.quantity
 
 
 @dataclass(eq=False)
@@ -71,6 +76,11 @@ class Sold:
     expired: int = 0
     counted_expired: int = 0
     changes: set[str] = field(default_factory=set)
+    # What was paid and not given back.
+    paid: Fraction = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.paid = self.money
 
     @property
     def money(self) -> Fraction:
@@ -90,13 +100,19 @@ class Sold:
         self.whole = (self.base, self.bonus, self.money)
 
     def take_out(self, back: dict[str, int]) -> None:
-        """Lines that come back, whole or in part."""
+        """Lines that come back, whole or in part, at their price."""
+        self.paid = max(Fraction(0), self.paid - self.price_of(back))
         for item in self.items:
             off = back.get(item.uid, 0)
             if off:
                 item.money = item.money * (item.quantity - off) / item.quantity
                 item.quantity -= off
-        self.nothing_left = all(item.quantity == 0 for item in self.items)
+        gone = all(item.quantity == 0 for item in self.items)
+        self.nothing_left = gone or self.paid < 1 <= self.money
+
+    def price_of(self, back: dict[str, int]) -> Fraction:
+        """What was paid for some lines."""
+        return sum((item.price * back.get(item.uid, 0) for item in self.items), Fraction(0))
 
     def recount(self) -> None:
         """What it holds after a refund."""
@@ -206,14 +222,17 @@ class Member:
         before = sold.base + sold.bonus
         match how:
             case dict():
+                if sold.price_of(how) - sold.paid >= 1:
+                    raise Refused("refund_exceeds_sale")
                 sold.take_out(how)
             case int():
-                money = sold.money
+                off = min(Fraction(how), sold.paid)
                 for item in sold.items:
-                    item.money = item.money * (1 - min(Fraction(how), money) / money)
-                sold.nothing_left = sold.money < 1
+                    item.money = item.money * (1 - off / sold.paid)
+                sold.paid -= off
+                sold.nothing_left = sold.paid < 1
             case _:
-                sold.nothing_left = True
+                sold.nothing_left, sold.paid = True, Fraction(0)
                 for item in sold.items:
                     item.money, item.quantity = Fraction(0), 0
         sold.recount()
@@ -227,10 +246,15 @@ class Member:
             return
         if sold.nothing_left:
             raise Refused("refund_exceeds_sale")
+        fresh = sum((item.money for item in added), Fraction(0))
+        left = sold.paid - sold.price_of(back) + fresh
+        if left <= -1:
+            raise Refused("refund_exceeds_sale")
         before = sold.base + sold.bonus
         then = sold.worth()
         sold.take_out(back)
         sold.items += added
+        sold.paid = max(Fraction(0), left)
         sold.nothing_left = False
         now_worth = sold.worth()
         sold.base = _within(sold.base, then[0], now_worth[0])
@@ -298,7 +322,7 @@ def end_of(at: datetime, months: int) -> datetime:
 
 def refundable(sold: Sold) -> int:
     """The most money that can be given back yet."""
-    return ceil(sold.money)
+    return ceil(sold.paid)
 
 
 def _within(held: int, then: int, now: int) -> int:

@@ -233,7 +233,14 @@ class Walk:
         if sold.nothing_left:
             assert (await refusal_of(call)).code == "refund_exceeds_sale"
             return
-        member.refund(theirs, change, how, self.now)
+        said = ""
+        try:
+            member.refund(theirs, change, how, self.now)
+        except Refused as refused:
+            said = refused.code
+        if said:
+            assert (await refusal_of(call)).code == said
+            return
         assert (await call).effect.balance == member.usable(self.now)
 
     async def _exchange(self) -> None:
