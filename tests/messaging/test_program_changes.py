@@ -16,6 +16,7 @@ from loyalty.types.v1 import types_pb2
 
 from services.chassis.errors import RemoteRefusal
 from services.chassis.events import Event, Impossible
+from services.chassis.handling import one_by_one
 from services.chassis.postgres import in_transaction
 from services.messaging import consumers, rpc
 from services.messaging.domain.chain import ChainId

@@ -110,7 +110,7 @@ def when_words(desk: Speaker, promotion: Promotion) -> list[str]:
     return [*lines, *dict.fromkeys(words for words in told if words)]
 
 
-def _period_words(desk: Desk, period: str) -> str:
+def _period_words(desk: Speaker, period: str) -> str:
     """Its days of the week and its hours: "mardi, mercredi de 10:00 à 14:00"."""
     parts = []
     if days := days_of(period):

@@ -75,7 +75,7 @@ def spends(program: Program) -> bool:
     return any(rule.type == points_pb2.ACCRUAL_TYPE_SPEND for rule in program.accrual_rules)
 
 
-async def earning_words(desk: Desk, programs: Sequence[Program]) -> list[list[str]]:
+async def earning_words(desk: Speaker, programs: Sequence[Program]) -> list[list[str]]:
     """How each program gives points, a line for each of its rules."""
     rules = [rule for program in programs for rule in program.accrual_rules]
     names = await names_of_objects(desk, _named(rules))
