@@ -36,6 +36,8 @@ def chain_changed(chain: Chain, *, now: datetime) -> OutboxEvent:
         currency=chain.currency,
         language=LANGUAGES[chain.language],
         version=chain.version,
+        postal_address=chain.postal_address,
+        contact_phone=chain.contact_phone,
     )
     return OutboxEvent(
         topic=TOPIC,

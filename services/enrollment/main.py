@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.chassis import runner
-from services.enrollment import jobs, rpc
+from services.enrollment import consumers, jobs, rpc
 from services.enrollment.settings import Settings
 from services.enrollment.usecases.deps import make_deps
 
@@ -17,6 +17,11 @@ async def build(app: runner.App[Settings]) -> None:
         secret=app.settings.secret_key.get_secret_value(),
     )
     app.serve_grpc(rpc.register(deps), refusals=rpc.STATUS)
+    app.consume(
+        group=consumers.PROOFS_GROUP,
+        topics=[consumers.MESSAGING],
+        handlers=consumers.proof_handlers(deps),
+    )
     app.relay_outbox()
     app.background("housekeeping", jobs.housekeeping(deps))
     app.on_stop(deps.passwords.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.chassis.proofs import AddressProofs
 from services.chassis.runner import App
 from services.chassis.signing import Sealer, Signer
 from services.messaging.domain.provider import Provider, Providers
@@ -28,6 +29,7 @@ def deps(app: App[Settings]) -> Deps:
         sealer=Sealer(settings.secret_key.get_secret_value(), CODE_PURPOSE),
         words=Sealer(settings.secret_key.get_secret_value(), WORDS_PURPOSE),
         unsubscribe=Signer(settings.secret_key.get_secret_value(), UNSUBSCRIBE_PURPOSE),
+        proofs=AddressProofs(settings.secret_key.get_secret_value()),
         join_sealer=join_sealer(settings.secret_key.get_secret_value()),
         public_url=settings.public_url,
         sms_number=settings.sms_sender_number,

@@ -80,6 +80,27 @@ def contact_collected(
     )
 
 
+def contact_proven(
+    chain_id: ChainId, member_id: MemberId, *, proof: str, occurred_at: datetime
+) -> OutboxEvent:
+    """A text came from a member's phone: enrollment verifies it (D18)."""
+    payload = messaging_events_pb2.ContactProven(
+        chain_id=str(chain_id),
+        member_id=str(member_id),
+        proof=proof,
+        occurred_at=_timestamp(occurred_at),
+    )
+    return OutboxEvent(
+        topic=TOPIC,
+        key=str(member_id),
+        type="contact.proven",
+        chain_id=chain_id,
+        subject=str(member_id),
+        payload=payload.SerializeToString(deterministic=True),
+        occurred_at=occurred_at,
+    )
+
+
 def delivery_ended(
     delivery: Delivery | DeliveryEntry, *, state: DeliveryState, occurred_at: datetime
 ) -> OutboxEvent:

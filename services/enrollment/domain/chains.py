@@ -19,6 +19,11 @@ SLUG_LENGTH_MAX = 40
 SLUG_CANDIDATES_MAX = 20
 SALON_ADDRESS_LENGTH_MAX = 200
 SALON_PHONE_LENGTH_MAX = 40
+# As long as a salon's: it often is one.
+POSTAL_ADDRESS_LENGTH_MAX = SALON_ADDRESS_LENGTH_MAX
+CONTACT_PHONE_LENGTH_MAX = SALON_PHONE_LENGTH_MAX
+# Nobody lives there; a sandbox can try its e-mails without an address being made up for it.
+SANDBOX_POSTAL_ADDRESS = "555, rue de l’Essai, Montréal (Québec) H0H 0H0"
 # Bounds what one page and one backup hold; the largest salon groups have some thousands.
 SALONS_MAX = 5_000
 LOGO_BYTES_MAX = 256 * 1024
@@ -74,6 +79,10 @@ class Chain:
     brand_color: str
     logo_media_type: str
     logo_digest: str
+    # Below every e-mail that advertises; empty until somebody says it.
+    postal_address: str
+    # How customers reach the chain, as it is shown.
+    contact_phone: str
     created_at: datetime
     version: int
 
@@ -167,6 +176,8 @@ def changed_chain(
     language: Language | None,
     logo: Logo | None,
     logo_digest: str,
+    postal_address: str | None = None,
+    contact_phone: str | None = None,
 ) -> Chain:
     """The chain with what is given changed; the same version when nothing differs."""
     new = replace(
@@ -178,6 +189,14 @@ def changed_chain(
         language=chain.language if language is None else language,
         logo_media_type=chain.logo_media_type if logo is None else logo.media_type,
         logo_digest=chain.logo_digest if logo is None else logo_digest,
+        postal_address=chain.postal_address
+        if postal_address is None
+        else read_line(
+            postal_address, field="postal_address", length_max=POSTAL_ADDRESS_LENGTH_MAX
+        ),
+        contact_phone=chain.contact_phone
+        if contact_phone is None
+        else read_line(contact_phone, field="contact_phone", length_max=CONTACT_PHONE_LENGTH_MAX),
     )
     return new if new == chain else replace(new, version=chain.version + 1)
 

@@ -196,6 +196,12 @@ class CodeWrong(Invalid):
     code = "code_wrong"
 
 
+class ProofInvalid(Invalid):
+    """The link is not ours, or is about an address that is hers no more."""
+
+    code = "proof_invalid"
+
+
 # What must be unique.
 
 

@@ -72,6 +72,8 @@ class ChainMethods:
             logo=read_logo(image=request.logo, media_type=request.logo_media_type, field="logo")
             if request.HasField("logo")
             else None,
+            postal_address=request.postal_address if request.HasField("postal_address") else None,
+            contact_phone=request.contact_phone if request.HasField("contact_phone") else None,
             actor=reading.actor(request.actor),
         )
         chain = await chains.update_chain(self._deps, command)

@@ -7,9 +7,9 @@ from loyalty.enrollment.v1 import enrollment_pb2 as pb
 from services.enrollment.domain.errors import CodeWrong, NotFound
 from services.enrollment.domain.ids import MemberId
 from services.enrollment.rpc import reading, writing
-from services.enrollment.usecases import codes, directory, members
+from services.enrollment.usecases import codes, directory, members, proofs
 from services.enrollment.usecases.deps import Deps
-from services.enrollment.wire import CHANNELS
+from services.enrollment.wire import CHANNELS, LANGUAGES
 
 
 class MemberMethods:
@@ -41,6 +41,7 @@ class MemberMethods:
             note=request.note,
             reference_id=request.reference_id,
             refuse_existing=request.refuse_existing,
+            proven_phone=request.proven_phone,
         )
         written = await members.enroll_member(self._deps, command, answer=writing.enrolled)
         return pb.EnrollMemberResponse.FromString(written)
@@ -145,6 +146,15 @@ class MemberMethods:
             member=writing.member(verified.member),
             session_token=verified.session_token,
             expires_at=writing.moment(verified.expires_at),
+        )
+
+    async def ConfirmAddress(
+        self, request: pb.ConfirmAddressRequest, context: object
+    ) -> pb.ConfirmAddressResponse:
+        confirmed = await proofs.confirm_address(self._deps, request.proof)
+        return pb.ConfirmAddressResponse(
+            chain_id=str(confirmed.member.chain_id),
+            language=LANGUAGES[confirmed.member.language],
         )
 
 

@@ -48,6 +48,8 @@ def chain(it: Chain, *, logo: bytes = b"") -> pb.Chain:
         logo_digest=it.logo_digest,
         created_at=moment(it.created_at),
         version=it.version,
+        postal_address=it.postal_address,
+        contact_phone=it.contact_phone,
     )
 
 

@@ -25,6 +25,8 @@ def _chain(row: asyncpg.Record) -> Chain:
         brand_color=row["brand_color"],
         logo_media_type=row["logo_media_type"],
         logo_digest=row["logo_digest"],
+        postal_address=row["postal_address"],
+        contact_phone=row["contact_phone"],
         created_at=row["created_at"],
         version=row["version"],
     )
@@ -51,8 +53,8 @@ async def insert_chain(conn: Connection, chain: Chain) -> bool:
             """
             INSERT INTO chain (chain_id, slug, name, plan, sandbox, home_time_zone, currency,
                                language, brand_color, logo_media_type, logo_digest, created_at,
-                               version)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                               version, postal_address, contact_phone)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
             ON CONFLICT (slug) DO NOTHING
             RETURNING true
             """,
@@ -69,6 +71,8 @@ async def insert_chain(conn: Connection, chain: Chain) -> bool:
             chain.logo_digest,
             chain.created_at,
             chain.version,
+            chain.postal_address,
+            chain.contact_phone,
         )
         is not None
     )
@@ -79,7 +83,8 @@ async def get_chain(conn: Connection, chain_id: ChainId) -> Chain | None:
     row = await conn.fetchrow(
         """
         SELECT chain_id, slug, name, plan, sandbox, home_time_zone, currency, language,
-               brand_color, logo_media_type, logo_digest, created_at, version
+               brand_color, logo_media_type, logo_digest, postal_address, contact_phone,
+               created_at, version
         FROM chain WHERE chain_id = $1
         """,
         chain_id,
@@ -92,7 +97,8 @@ async def get_chain_by_slug(conn: Connection, slug: str) -> Chain | None:
     row = await conn.fetchrow(
         """
         SELECT chain_id, slug, name, plan, sandbox, home_time_zone, currency, language,
-               brand_color, logo_media_type, logo_digest, created_at, version
+               brand_color, logo_media_type, logo_digest, postal_address, contact_phone,
+               created_at, version
         FROM chain WHERE slug = $1
         """,
         slug,
@@ -109,7 +115,8 @@ async def lock_chain(conn: Connection, chain_id: ChainId) -> Chain | None:
     row = await conn.fetchrow(
         """
         SELECT chain_id, slug, name, plan, sandbox, home_time_zone, currency, language,
-               brand_color, logo_media_type, logo_digest, created_at, version
+               brand_color, logo_media_type, logo_digest, postal_address, contact_phone,
+               created_at, version
         FROM chain WHERE chain_id = $1 FOR NO KEY UPDATE
         """,
         chain_id,
@@ -124,7 +131,8 @@ async def list_chains(
     rows = await conn.fetch(
         """
         SELECT chain_id, slug, name, plan, sandbox, home_time_zone, currency, language,
-               brand_color, logo_media_type, logo_digest, created_at, version
+               brand_color, logo_media_type, logo_digest, postal_address, contact_phone,
+               created_at, version
         FROM chain
         WHERE $1::timestamptz IS NULL OR (created_at, chain_id) > ($1, $2::uuid)
         ORDER BY created_at, chain_id
@@ -143,7 +151,7 @@ async def save_chain(conn: Connection, chain: Chain) -> None:
         """
         UPDATE chain
         SET name = $2, plan = $3, language = $4, brand_color = $5, logo_media_type = $6,
-            logo_digest = $7, version = $8
+            logo_digest = $7, version = $8, postal_address = $9, contact_phone = $10
         WHERE chain_id = $1
         """,
         chain.id,
@@ -154,6 +162,8 @@ async def save_chain(conn: Connection, chain: Chain) -> None:
         chain.logo_media_type,
         chain.logo_digest,
         chain.version,
+        chain.postal_address,
+        chain.contact_phone,
     )
 
 

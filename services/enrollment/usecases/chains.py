@@ -99,6 +99,8 @@ class UpdateChain:
     brand_color: str | None
     language: Language | None
     logo: Logo | None
+    postal_address: str | None
+    contact_phone: str | None
     actor: Actor
 
 
@@ -152,6 +154,9 @@ async def _draft(deps: Deps, command: CreateChain, *, now: datetime) -> _Draft:
         ),
         logo_media_type="",
         logo_digest="",
+        postal_address=rules.read_salon_address(command.salon_address)
+        or (rules.SANDBOX_POSTAL_ADDRESS if command.sandbox else ""),
+        contact_phone="",
         created_at=now,
         version=1,
     )
@@ -278,9 +283,9 @@ async def list_chains(deps: Deps, *, after: Chain | None = None) -> list[Chain]:
 
 
 async def update_chain(deps: Deps, command: UpdateChain) -> Chain:
-    """Change a chain's name, look or language. Repeatable. Its web name stays. Locks the chain.
+    """Change a chain's name, look, language or addresses. Repeatable. Locks the chain.
 
-    Refuses with NotFound, NameInvalid, ColorInvalid.
+    Its web name stays. Refuses with NotFound, NameInvalid, ColorInvalid, TextInvalid.
     """
     now = deps.clock.now(command.chain_id)
     digest = _logo_digest(command.logo)
@@ -296,6 +301,8 @@ async def update_chain(deps: Deps, command: UpdateChain) -> Chain:
             language=command.language,
             logo=command.logo,
             logo_digest=digest,
+            postal_address=command.postal_address,
+            contact_phone=command.contact_phone,
         )
         if chain == before:
             return before

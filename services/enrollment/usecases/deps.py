@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from services.chassis import idempotency, signing
 from services.chassis.clock import BusinessClock
 from services.chassis.limits import Limiter
+from services.chassis.proofs import AddressProofs
 from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection, Pool
 from services.enrollment import metrics
 from services.enrollment.domain.errors import IdempotencyKeyInvalid
@@ -41,6 +42,7 @@ class Keys:
     codes_stored: bytes
     fingerprints: bytes
     addresses: bytes
+    proofs: AddressProofs
 
 
 def derive_keys(secret: str) -> Keys:
@@ -53,6 +55,7 @@ def derive_keys(secret: str) -> Keys:
         codes_stored=signing.derive_key(secret, "one-time-code-digest"),
         fingerprints=signing.derive_key(secret, "enrollment-fingerprint"),
         addresses=signing.derive_key(secret, "address-digest"),
+        proofs=AddressProofs(secret),
     )
 
 

@@ -58,6 +58,8 @@ class EnrollMember:
     note: str
     reference_id: str
     refuse_existing: bool
+    # Where the link that she came by was texted to, in E.164; empty where it was not texted.
+    proven_phone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +183,7 @@ def _new_member(chain: Chain, command: EnrollMember, *, now: datetime) -> Member
         language=command.language or chain.language,
         source=command.source,
         registered_by=rules.registered_by(phone=phone, email=email),
-        phone_verified=False,
+        phone_verified=bool(phone) and phone == command.proven_phone,
         email_verified=False,
         note=read_note(command.note, field="note"),
         salon_id=command.salon_id,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from services.chassis.clock import BusinessClock
 from services.chassis.postgres import Pool
+from services.chassis.proofs import AddressProofs
 from services.chassis.signing import Sealer, Signer
 from services.messaging.domain.chain import ChainId
 from services.messaging.domain.provider import Providers
@@ -33,6 +34,8 @@ class Deps:
     words: Sealer
     # Signs the links that stop e-mail.
     unsubscribe: Signer
+    # Shows that an address is hers: made for a text that came from it, or a link that goes to it.
+    proofs: AddressProofs
     # Seals the phone in a sign-up link; what one chain's opens is nothing to another (LS-21).
     join_sealer: Callable[[ChainId], Sealer]
     public_url: str

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
+from services.chassis import outbox
 from services.chassis.errors import Unavailable
 from services.chassis.postgres import Connection, in_transaction
-from services.messaging import metrics, templates
+from services.messaging import events, metrics, templates
 from services.messaging.domain.chain import PLATFORM, Chain, ChainId, Language, MemberId
 from services.messaging.domain.consent import Address, Channel, ConsentRecord, ConsentSource
 from services.messaging.domain.contact import Contact
@@ -124,6 +125,7 @@ async def _obey(
         # Nobody speaks from this number; a STOP still means those who once did.
         return
     known = await _contacts(conn, command)
+    await _prove(deps, conn, command, known)
     if keyword is Keyword.STOP:
         await _stop(deps, conn, command, known)
     elif keyword is Keyword.START:
@@ -174,6 +176,27 @@ async def _contacts(conn: Connection, command: ReceiveSms) -> list[Contact]:
     if command.chain_id is not None:
         return await contacts.contacts_by_phone(conn, command.phone, chain_id=command.chain_id)
     return await contacts.live_contacts_by_phone(conn, command.phone)
+
+
+async def _prove(
+    deps: Deps, conn: Connection, command: ReceiveSms, known: Sequence[Contact]
+) -> None:
+    """A text from a phone shows that it is hers, whatever it says: enrollment is told (D18)."""
+    await outbox.append(
+        conn,
+        [
+            events.contact_proven(
+                contact.chain_id,
+                contact.member_id,
+                proof=deps.proofs.make(
+                    chain_id=contact.chain_id, member_id=contact.member_id, address=contact.phone
+                ),
+                occurred_at=deps.clock.now(contact.chain_id),
+            )
+            for contact in known
+            if not contact.phone_verified
+        ],
+    )
 
 
 async def _stop(

@@ -39,6 +39,8 @@ class Chain(_message.Message):
     LOGO_DIGEST_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    POSTAL_ADDRESS_FIELD_NUMBER: _builtins.int
+    CONTACT_PHONE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     slug: _builtins.str
     """Lower-case letters, digits and hyphens; stands in /m/{slug}."""
@@ -58,6 +60,10 @@ class Chain(_message.Message):
     logo_digest: _builtins.str
     """Changes with the logo; empty = none."""
     version: _builtins.int
+    postal_address: _builtins.str
+    """Stands below every e-mail that advertises; without one none leaves. Empty = not said yet."""
+    contact_phone: _builtins.str
+    """How customers reach the chain, as it is shown; empty = not said."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -77,10 +83,12 @@ class Chain(_message.Message):
         logo_digest: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
+        postal_address: _builtins.str = ...,
+        contact_phone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_color", b"brand_color", "created_at", b"created_at", "currency", b"currency", "home_time_zone", b"home_time_zone", "id", b"id", "language", b"language", "logo", b"logo", "logo_digest", b"logo_digest", "logo_media_type", b"logo_media_type", "name", b"name", "plan", b"plan", "sandbox", b"sandbox", "slug", b"slug", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_color", b"brand_color", "contact_phone", b"contact_phone", "created_at", b"created_at", "currency", b"currency", "home_time_zone", b"home_time_zone", "id", b"id", "language", b"language", "logo", b"logo", "logo_digest", b"logo_digest", "logo_media_type", b"logo_media_type", "name", b"name", "plan", b"plan", "postal_address", b"postal_address", "sandbox", b"sandbox", "slug", b"slug", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -453,6 +461,7 @@ class CreateChainRequest(_message.Message):
     language: _types_pb2.Language.ValueType
     salon_name: _builtins.str
     salon_address: _builtins.str
+    """Also the chain's postal address, until its owner writes another."""
     owner_email: _builtins.str
     owner_name: _builtins.str
     owner_password: _builtins.str
@@ -622,6 +631,8 @@ class UpdateChainRequest(_message.Message):
     LOGO_FIELD_NUMBER: _builtins.int
     LOGO_MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    POSTAL_ADDRESS_FIELD_NUMBER: _builtins.int
+    CONTACT_PHONE_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     name: _builtins.str
     brand_color: _builtins.str
@@ -629,6 +640,8 @@ class UpdateChainRequest(_message.Message):
     logo: _builtins.bytes
     """Already decoded, re-encoded and stripped by the gateway; PNG or WebP."""
     logo_media_type: _builtins.str
+    postal_address: _builtins.str
+    contact_phone: _builtins.str
     @_builtins.property
     def actor(self) -> _types_pb2.Actor: ...
     def __init__(
@@ -641,13 +654,17 @@ class UpdateChainRequest(_message.Message):
         logo: _builtins.bytes | None = ...,
         logo_media_type: _builtins.str | None = ...,
         actor: _types_pb2.Actor | None = ...,
+        postal_address: _builtins.str | None = ...,
+        contact_phone: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_brand_color", b"_brand_color", "_language", b"_language", "_logo", b"_logo", "_logo_media_type", b"_logo_media_type", "_name", b"_name", "actor", b"actor", "brand_color", b"brand_color", "language", b"language", "logo", b"logo", "logo_media_type", b"logo_media_type", "name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_brand_color", b"_brand_color", "_contact_phone", b"_contact_phone", "_language", b"_language", "_logo", b"_logo", "_logo_media_type", b"_logo_media_type", "_name", b"_name", "_postal_address", b"_postal_address", "actor", b"actor", "brand_color", b"brand_color", "contact_phone", b"contact_phone", "language", b"language", "logo", b"logo", "logo_media_type", b"logo_media_type", "name", b"name", "postal_address", b"postal_address"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_brand_color", b"_brand_color", "_language", b"_language", "_logo", b"_logo", "_logo_media_type", b"_logo_media_type", "_name", b"_name", "actor", b"actor", "brand_color", b"brand_color", "chain_id", b"chain_id", "language", b"language", "logo", b"logo", "logo_media_type", b"logo_media_type", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_brand_color", b"_brand_color", "_contact_phone", b"_contact_phone", "_language", b"_language", "_logo", b"_logo", "_logo_media_type", b"_logo_media_type", "_name", b"_name", "_postal_address", b"_postal_address", "actor", b"actor", "brand_color", b"brand_color", "chain_id", b"chain_id", "contact_phone", b"contact_phone", "language", b"language", "logo", b"logo", "logo_media_type", b"logo_media_type", "name", b"name", "postal_address", b"postal_address"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__brand_color: _TypeAlias = _typing.Literal["brand_color"]  # noqa: Y015
     _WhichOneofArgType__brand_color: _TypeAlias = _typing.Literal["_brand_color", b"_brand_color"]  # noqa: Y015
+    _WhichOneofReturnType__contact_phone: _TypeAlias = _typing.Literal["contact_phone"]  # noqa: Y015
+    _WhichOneofArgType__contact_phone: _TypeAlias = _typing.Literal["_contact_phone", b"_contact_phone"]  # noqa: Y015
     _WhichOneofReturnType__language: _TypeAlias = _typing.Literal["language"]  # noqa: Y015
     _WhichOneofArgType__language: _TypeAlias = _typing.Literal["_language", b"_language"]  # noqa: Y015
     _WhichOneofReturnType__logo: _TypeAlias = _typing.Literal["logo"]  # noqa: Y015
@@ -656,8 +673,12 @@ class UpdateChainRequest(_message.Message):
     _WhichOneofArgType__logo_media_type: _TypeAlias = _typing.Literal["_logo_media_type", b"_logo_media_type"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__postal_address: _TypeAlias = _typing.Literal["postal_address"]  # noqa: Y015
+    _WhichOneofArgType__postal_address: _TypeAlias = _typing.Literal["_postal_address", b"_postal_address"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__brand_color) -> _WhichOneofReturnType__brand_color | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__contact_phone) -> _WhichOneofReturnType__contact_phone | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__language) -> _WhichOneofReturnType__language | None: ...
     @_typing.overload
@@ -666,6 +687,8 @@ class UpdateChainRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__logo_media_type) -> _WhichOneofReturnType__logo_media_type | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__postal_address) -> _WhichOneofReturnType__postal_address | None: ...
 
 Global___UpdateChainRequest: _TypeAlias = UpdateChainRequest  # noqa: Y015
 
@@ -1599,6 +1622,7 @@ class EnrollMemberRequest(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     REFERENCE_ID_FIELD_NUMBER: _builtins.int
     REFUSE_EXISTING_FIELD_NUMBER: _builtins.int
+    PROVEN_PHONE_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     chain_id: _builtins.str
     phone: _builtins.str
@@ -1616,6 +1640,8 @@ class EnrollMemberRequest(_message.Message):
     reference_id: _builtins.str
     refuse_existing: _builtins.bool
     """True = refuse with member_exists when the phone or e-mail is taken, instead of answering the living member."""
+    proven_phone: _builtins.str
+    """The phone, in E.164, to which the link was texted that she came by; the same phone is verified."""
     @_builtins.property
     def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsentGrant]:
         """Empty = nothing ticked."""
@@ -1646,10 +1672,11 @@ class EnrollMemberRequest(_message.Message):
         note: _builtins.str = ...,
         reference_id: _builtins.str = ...,
         refuse_existing: _builtins.bool = ...,
+        proven_phone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "enrolled_at", b"enrolled_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "birthday", b"birthday", "chain_id", b"chain_id", "consents", b"consents", "email", b"email", "enrolled_at", b"enrolled_at", "family_name", b"family_name", "given_name", b"given_name", "idempotency_key", b"idempotency_key", "language", b"language", "note", b"note", "phone", b"phone", "reference_id", b"reference_id", "refuse_existing", b"refuse_existing", "salon_id", b"salon_id", "source", b"source", "start_session", b"start_session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "birthday", b"birthday", "chain_id", b"chain_id", "consents", b"consents", "email", b"email", "enrolled_at", b"enrolled_at", "family_name", b"family_name", "given_name", b"given_name", "idempotency_key", b"idempotency_key", "language", b"language", "note", b"note", "phone", b"phone", "proven_phone", b"proven_phone", "reference_id", b"reference_id", "refuse_existing", b"refuse_existing", "salon_id", b"salon_id", "source", b"source", "start_session", b"start_session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2076,3 +2103,45 @@ class VerifyCodeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyCodeResponse: _TypeAlias = VerifyCodeResponse  # noqa: Y015
+
+@_typing.final
+class ConfirmAddressRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROOF_FIELD_NUMBER: _builtins.int
+    proof: _builtins.str
+    """Signed; from the message's own link."""
+    def __init__(
+        self,
+        *,
+        proof: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmAddressRequest: _TypeAlias = ConfirmAddressRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmAddressResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    language: _types_pb2.Language.ValueType
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        language: _types_pb2.Language.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "language", b"language"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmAddressResponse: _TypeAlias = ConfirmAddressResponse  # noqa: Y015

@@ -179,6 +179,11 @@ class EnrollmentServiceStub:
                 request_serializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.VerifyCodeRequest.SerializeToString,
                 response_deserializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.VerifyCodeResponse.FromString,
                 _registered_method=True)
+        self.ConfirmAddress = channel.unary_unary(
+                '/loyalty.enrollment.v1.EnrollmentService/ConfirmAddress',
+                request_serializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.ConfirmAddressRequest.SerializeToString,
+                response_deserializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.ConfirmAddressResponse.FromString,
+                _registered_method=True)
 
 
 class EnrollmentServiceServicer:
@@ -380,6 +385,13 @@ class EnrollmentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ConfirmAddress(self, request, context):
+        """The link in a message to an address shows that it is hers; no session. Repeatable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EnrollmentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -527,6 +539,11 @@ def add_EnrollmentServiceServicer_to_server(servicer, server):
                     servicer.VerifyCode,
                     request_deserializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.VerifyCodeRequest.FromString,
                     response_serializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.VerifyCodeResponse.SerializeToString,
+            ),
+            'ConfirmAddress': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmAddress,
+                    request_deserializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.ConfirmAddressRequest.FromString,
+                    response_serializer=loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.ConfirmAddressResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1312,6 +1329,33 @@ class EnrollmentService:
             '/loyalty.enrollment.v1.EnrollmentService/VerifyCode',
             loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.VerifyCodeRequest.SerializeToString,
             loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.VerifyCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmAddress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.enrollment.v1.EnrollmentService/ConfirmAddress',
+            loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.ConfirmAddressRequest.SerializeToString,
+            loyalty_dot_enrollment_dot_v1_dot_enrollment__pb2.ConfirmAddressResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -70,6 +70,8 @@ class EnrollmentServiceStub:
     """Right code: a session for the member, verified; her sessions that never proved an address end.
     At most five tries a code.
     """
+    ConfirmAddress: _aio.UnaryUnaryMultiCallable[_enrollment_pb2.ConfirmAddressRequest, _enrollment_pb2.ConfirmAddressResponse]
+    """The link in a message to an address shows that it is hers; no session. Repeatable."""
 
 class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -301,5 +303,13 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Right code: a session for the member, verified; her sessions that never proved an address end.
         At most five tries a code.
         """
+
+    @_abc_1.abstractmethod
+    def ConfirmAddress(
+        self,
+        request: _enrollment_pb2.ConfirmAddressRequest,
+        context: _aio.ServicerContext[_enrollment_pb2.ConfirmAddressRequest, _abc.Awaitable[_enrollment_pb2.ConfirmAddressResponse]],
+    ) -> _abc.Awaitable[_enrollment_pb2.ConfirmAddressResponse]:
+        """The link in a message to an address shows that it is hers; no session. Repeatable."""
 
 def add_EnrollmentServiceServicer_to_server(servicer: EnrollmentServiceServicer, server: _aio.Server) -> None: ...

@@ -35,6 +35,8 @@ class ChainChanged(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    POSTAL_ADDRESS_FIELD_NUMBER: _builtins.int
+    CONTACT_PHONE_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     slug: _builtins.str
     name: _builtins.str
@@ -44,6 +46,10 @@ class ChainChanged(_message.Message):
     currency: _builtins.str
     language: _types_pb2.Language.ValueType
     version: _builtins.int
+    postal_address: _builtins.str
+    """As it stands below e-mails that advertise; empty = none of them may leave."""
+    contact_phone: _builtins.str
+    """How customers reach the chain, as it is shown; empty = not said."""
     def __init__(
         self,
         *,
@@ -56,10 +62,12 @@ class ChainChanged(_message.Message):
         currency: _builtins.str = ...,
         language: _types_pb2.Language.ValueType = ...,
         version: _builtins.int = ...,
+        postal_address: _builtins.str = ...,
+        contact_phone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "currency", b"currency", "home_time_zone", b"home_time_zone", "language", b"language", "name", b"name", "plan", b"plan", "sandbox", b"sandbox", "slug", b"slug", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "contact_phone", b"contact_phone", "currency", b"currency", "home_time_zone", b"home_time_zone", "language", b"language", "name", b"name", "plan", b"plan", "postal_address", b"postal_address", "sandbox", b"sandbox", "slug", b"slug", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from loyalty.types.v1 import types_pb2 as loyalty_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(loyalty/events/v1/messaging_events.proto\x12\x11loyalty.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cloyalty/types/v1/types.proto\"\xb3\x01\n\x0e\x43onsentChanged\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12*\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x19.loyalty.types.v1.Channel\x12\x0f\n\x07granted\x18\x04 \x01(\x08\x12\x0e\n\x06source\x18\x05 \x01(\t\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc6\x01\n\x0f\x44\x65liveryChanged\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12*\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\x19.loyalty.types.v1.Channel\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x0e\n\x06status\x18\x06 \x01(\t\x12/\n\x0boccurred_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"x\n\x10\x43ontactCollected\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0e\n\x06points\x18\x03 \x01(\x03\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(loyalty/events/v1/messaging_events.proto\x12\x11loyalty.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cloyalty/types/v1/types.proto\"\xb3\x01\n\x0e\x43onsentChanged\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12*\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x19.loyalty.types.v1.Channel\x12\x0f\n\x07granted\x18\x04 \x01(\x08\x12\x0e\n\x06source\x18\x05 \x01(\t\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc6\x01\n\x0f\x44\x65liveryChanged\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65livery_id\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12*\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\x19.loyalty.types.v1.Channel\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x0e\n\x06status\x18\x06 \x01(\t\x12/\n\x0boccurred_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"x\n\x10\x43ontactCollected\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0e\n\x06points\x18\x03 \x01(\x03\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"t\n\rContactProven\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\r\n\x05proof\x18\x03 \x01(\t\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,4 +39,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELIVERYCHANGED']._serialized_end=507
   _globals['_CONTACTCOLLECTED']._serialized_start=509
   _globals['_CONTACTCOLLECTED']._serialized_end=629
+  _globals['_CONTACTPROVEN']._serialized_start=631
+  _globals['_CONTACTPROVEN']._serialized_end=747
 # @@protoc_insertion_point(module_scope)

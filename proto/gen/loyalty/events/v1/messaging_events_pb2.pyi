@@ -128,3 +128,37 @@ class ContactCollected(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContactCollected: _TypeAlias = ContactCollected  # noqa: Y015
+
+@_typing.final
+class ContactProven(_message.Message):
+    """Type contact.proven; key = member id. A text came from her phone: it is hers (D18). Enrollment
+    verifies it, if it is still her phone then.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    member_id: _builtins.str
+    proof: _builtins.str
+    """Signed; names the address by a keyed digest."""
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        member_id: _builtins.str = ...,
+        proof: _builtins.str = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "member_id", b"member_id", "occurred_at", b"occurred_at", "proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactProven: _TypeAlias = ContactProven  # noqa: Y015

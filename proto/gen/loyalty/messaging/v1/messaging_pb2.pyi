@@ -2066,6 +2066,122 @@ class CreateSendResponse(_message.Message):
 Global___CreateSendResponse: _TypeAlias = CreateSendResponse  # noqa: Y015
 
 @_typing.final
+class PreviewSendRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    OFFER_ID_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    ENGLISH_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    EXCLUDED_MEMBER_IDS_FIELD_NUMBER: _builtins.int
+    MEMBER_IDS_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    kind: Global___MessageKind.ValueType
+    """MESSAGE_KIND_OFFER, MESSAGE_KIND_ANNOUNCEMENT or MESSAGE_KIND_BIRTHDAY."""
+    offer_id: _builtins.str
+    """Empty = no offer."""
+    @_builtins.property
+    def words(self) -> Global___SendWords: ...
+    @_builtins.property
+    def english(self) -> Global___SendWords: ...
+    @_builtins.property
+    def filter(self) -> Global___AudienceFilter: ...
+    @_builtins.property
+    def excluded_member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        kind: Global___MessageKind.ValueType = ...,
+        offer_id: _builtins.str = ...,
+        words: Global___SendWords | None = ...,
+        english: Global___SendWords | None = ...,
+        filter: Global___AudienceFilter | None = ...,
+        excluded_member_ids: _abc.Iterable[_builtins.str] | None = ...,
+        member_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["english", b"english", "filter", b"filter", "words", b"words"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "english", b"english", "excluded_member_ids", b"excluded_member_ids", "filter", b"filter", "kind", b"kind", "member_ids", b"member_ids", "offer_id", b"offer_id", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewSendRequest: _TypeAlias = PreviewSendRequest  # noqa: Y015
+
+@_typing.final
+class PreviewSendResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShownMessage]:
+        """One for each channel and language."""
+
+    def __init__(
+        self,
+        *,
+        messages: _abc.Iterable[Global___ShownMessage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewSendResponse: _TypeAlias = PreviewSendResponse  # noqa: Y015
+
+@_typing.final
+class ShownMessage(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    ENCODING_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    BEYOND_GSM_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    REACHABLE_FIELD_NUMBER: _builtins.int
+    channel: _types_pb2.Channel.ValueType
+    language: _types_pb2.Language.ValueType
+    subject: _builtins.str
+    body: _builtins.str
+    encoding: _builtins.str
+    """"GSM_7" or "UCS_2"; empty for an e-mail."""
+    segments: _builtins.int
+    beyond_gsm: _builtins.str
+    """The letters that make it UCS-2."""
+    reachable: _builtins.int
+    """Whom it can reach now: on this channel, in this language."""
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        channel: _types_pb2.Channel.ValueType = ...,
+        language: _types_pb2.Language.ValueType = ...,
+        subject: _builtins.str = ...,
+        body: _builtins.str = ...,
+        encoding: _builtins.str = ...,
+        segments: _builtins.int = ...,
+        beyond_gsm: _builtins.str = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
+        reachable: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beyond_gsm", b"beyond_gsm", "body", b"body", "channel", b"channel", "encoding", b"encoding", "language", b"language", "reachable", b"reachable", "segments", b"segments", "subject", b"subject", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShownMessage: _TypeAlias = ShownMessage  # noqa: Y015
+
+@_typing.final
 class GetSendRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

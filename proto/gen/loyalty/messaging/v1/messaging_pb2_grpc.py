@@ -159,6 +159,11 @@ class MessagingServiceStub:
                 request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateSendRequest.SerializeToString,
                 response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateSendResponse.FromString,
                 _registered_method=True)
+        self.PreviewSend = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/PreviewSend',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.PreviewSendRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.PreviewSendResponse.FromString,
+                _registered_method=True)
         self.GetSend = channel.unary_unary(
                 '/loyalty.messaging.v1.MessagingService/GetSend',
                 request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.GetSendRequest.SerializeToString,
@@ -358,6 +363,13 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PreviewSend(self, request, context):
+        """What would leave by CreateSend or as a birthday message, and to how many; sends nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSend(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -518,6 +530,11 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.CreateSend,
                     request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateSendRequest.FromString,
                     response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateSendResponse.SerializeToString,
+            ),
+            'PreviewSend': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewSend,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.PreviewSendRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.PreviewSendResponse.SerializeToString,
             ),
             'GetSend': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSend,
@@ -1220,6 +1237,33 @@ class MessagingService:
             '/loyalty.messaging.v1.MessagingService/CreateSend',
             loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateSendRequest.SerializeToString,
             loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateSendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewSend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/PreviewSend',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.PreviewSendRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.PreviewSendResponse.FromString,
             options,
             channel_credentials,
             insecure,

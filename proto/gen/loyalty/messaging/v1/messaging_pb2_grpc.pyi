@@ -58,6 +58,8 @@ class MessagingServiceStub:
     """Who would get a message, by filter (LS-59, LS-61)."""
     CreateSend: _aio.UnaryUnaryMultiCallable[_messaging_pb2.CreateSendRequest, _messaging_pb2.CreateSendResponse]
     """An offer or words to many, now or at a time (LS-59 to LS-63). Repeatable by key."""
+    PreviewSend: _aio.UnaryUnaryMultiCallable[_messaging_pb2.PreviewSendRequest, _messaging_pb2.PreviewSendResponse]
+    """What would leave by CreateSend or as a birthday message, and to how many; sends nothing."""
     GetSend: _aio.UnaryUnaryMultiCallable[_messaging_pb2.GetSendRequest, _messaging_pb2.GetSendResponse]
     ListSends: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListSendsRequest, _messaging_pb2.ListSendsResponse]
     StopSend: _aio.UnaryUnaryMultiCallable[_messaging_pb2.StopSendRequest, _messaging_pb2.StopSendResponse]
@@ -261,6 +263,14 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_messaging_pb2.CreateSendRequest, _abc.Awaitable[_messaging_pb2.CreateSendResponse]],
     ) -> _abc.Awaitable[_messaging_pb2.CreateSendResponse]:
         """An offer or words to many, now or at a time (LS-59 to LS-63). Repeatable by key."""
+
+    @_abc_1.abstractmethod
+    def PreviewSend(
+        self,
+        request: _messaging_pb2.PreviewSendRequest,
+        context: _aio.ServicerContext[_messaging_pb2.PreviewSendRequest, _abc.Awaitable[_messaging_pb2.PreviewSendResponse]],
+    ) -> _abc.Awaitable[_messaging_pb2.PreviewSendResponse]:
+        """What would leave by CreateSend or as a birthday message, and to how many; sends nothing."""
 
     @_abc_1.abstractmethod
     def GetSend(
