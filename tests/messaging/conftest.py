@@ -15,6 +15,7 @@ from loyalty.events.v1 import messaging_events_pb2
 from deploy.local.databases import DatabaseUrls
 from services.chassis.clock import BusinessClock, FixedClock
 from services.chassis.postgres import Connection, Pool, create_pool, in_transaction
+from services.chassis.proofs import AddressProofs
 from services.chassis.signing import Sealer, Signer
 from services.messaging.domain.chain import Chain, ChainId, Language, MemberId, Plan
 from services.messaging.domain.consent import Channel
@@ -46,6 +47,7 @@ SHARED_NUMBER = "+15145550100"
 PHONE = "+15145550123"
 EMAIL = "alice@example.com"
 SENDER = "no-reply@meche.example"
+POSTAL_ADDRESS = "12, rue des Lilas, Montréal (Québec) H2X 1A1"
 _EMPTY = """
 TRUNCATE chain_number_act, program_change, program_change_read, provider_status, message_send,
          offer_coupon, idempotency, chain_number, offer_copy, scheduled_message,
@@ -102,6 +104,7 @@ class MessagingHarness:
             "home_time_zone": "America/Toronto",
             "language": Language.FR,
             "version": 1,
+            "postal_address": POSTAL_ADDRESS,
         }
         chain = Chain(chain_id=chain_id, **{**given, **words})
 
@@ -290,6 +293,7 @@ async def messaging(
             sealer=Sealer(SECRET, CODE_PURPOSE),
             words=Sealer(SECRET, WORDS_PURPOSE),
             unsubscribe=Signer(SECRET, UNSUBSCRIBE_PURPOSE),
+            proofs=AddressProofs(SECRET),
             join_sealer=join_sealer(SECRET),
             public_url="https://fidelite.example.ca",
             sms_number=SHARED_NUMBER,

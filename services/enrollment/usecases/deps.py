@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 from services.chassis import idempotency, signing
 from services.chassis.clock import BusinessClock
 from services.chassis.limits import Limiter
-from services.chassis.proofs import AddressProofs
 from services.chassis.postgres import ACQUIRE_TIMEOUT_SECONDS, Connection, Pool
+from services.chassis.proofs import AddressProofs
 from services.enrollment import metrics
 from services.enrollment.domain.errors import IdempotencyKeyInvalid
 from services.enrollment.events import CODE_PURPOSE

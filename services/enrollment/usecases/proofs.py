@@ -49,9 +49,7 @@ async def verify_by(deps: Deps, conn: Connection, proof: Proof) -> Member | None
     Tells messaging once. Runs in the caller's transaction; locks the member.
     """
     chain_id = ChainId(proof.chain_id)
-    before = await storage.lock_member(
-        conn, chain_id=chain_id, member_id=MemberId(proof.member_id)
-    )
+    before = await storage.lock_member(conn, chain_id=chain_id, member_id=MemberId(proof.member_id))
     if before is None:
         return None
     member = before

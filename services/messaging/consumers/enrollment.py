@@ -102,6 +102,8 @@ def _chain(event: Event) -> Chain:
         home_time_zone=fact.home_time_zone,
         language=_LANGUAGES.get(fact.language, Language.FR),
         version=fact.version,
+        postal_address=fact.postal_address,
+        contact_phone=fact.contact_phone,
     )
 
 

@@ -58,6 +58,7 @@ def _coupon(event: Event, fact: facts.RewardChanged) -> CouponNews:
             used=event.type == "reward.used",
             voided=event.type == "reward.voided",
             version=fact.version,
+            at=event.time,
         )
     except ValueError:
         raise Impossible("a coupon without possible ids") from None

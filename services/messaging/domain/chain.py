@@ -41,3 +41,7 @@ class Chain:
     home_time_zone: str
     language: Language
     version: int
+    # Below every e-mail that advertises; while it is empty none leaves.
+    postal_address: str = ""
+    # How customers reach the chain, as it is shown.
+    contact_phone: str = ""

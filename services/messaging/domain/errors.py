@@ -209,6 +209,26 @@ class OfferNotFound(Refusal):
     field = "offer_id"
 
 
+class OfferEnded(Refusal):
+    """Nobody could take the offer any more on the day on which the message leaves (LS-52)."""
+
+    code = "offer_ended"
+    field = "offer_id"
+
+
+class SendAtPast(Refusal):
+    """A time of sending that is over."""
+
+    code = "send_at_past"
+    field = "send_at"
+
+
+class PostalAddressMissing(Refusal):
+    """An e-mail that advertises names its sender's postal address, and there is none yet."""
+
+    code = "postal_address_missing"
+
+
 class ScheduledTypeInvalid(Refusal):
     """A type of scheduled message that does not exist (LS-65)."""
 

@@ -7,7 +7,9 @@ import unicodedata
 from enum import StrEnum
 
 # These mean "write to me no more" wherever they stand in a text.
-STOP_WORDS = frozenset({"stop", "stopall", "unsubscribe", "arret", "desabonner"})
+STOP_WORDS = frozenset(
+    {"stop", "stopall", "unsubscribe", "arret", "desabonner", "arreter", "arretez"}
+)
 # These do so alone, or beside a YES. In a sentence ("Can I cancel my appointment?") they are
 # everyday words.
 STOP_WORDS_ALONE = frozenset({"cancel", "end", "quit"})

@@ -26,6 +26,14 @@ class OfferCopy:
     deleted: bool
     version: int
 
+    def is_over(self, day: date) -> bool:
+        """Whether nobody can take it any more (LS-52)."""
+        return day > self.end_date
+
+    def runs_on(self, day: date) -> bool:
+        """Whether members can see and take it on this day (LS-52)."""
+        return self.start_date <= day <= self.end_date
+
     @property
     def params(self) -> dict[str, str]:
         """What words may say of it."""

@@ -25,13 +25,14 @@ _LEAP_DAY = "02-29"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledWords:
-    """What an owner wrote; an empty text means that nothing goes out on that channel."""
+    """What an owner wrote; an empty text leaves the words to what is usual there."""
 
     sms_body: str
     email_subject: str
     email_body: str
 
 
+# The chain's usual words are meant.
 NO_WORDS: Final = ScheduledWords(sms_body="", email_subject="", email_body="")
 
 

@@ -14,6 +14,9 @@ from services.messaging.domain.errors import KeywordInvalid, KeywordReserved, Pr
 from services.messaging.domain.keywords import Keyword
 
 GIVEN_KEYWORD = "JOIGNEZ"
+GIVEN_KEYWORD_EN = "JOIN"
+# More posters than these nobody has hanging.
+FORMER_KEYWORDS_MAX = 10
 KEYWORD_LENGTH_MIN = 2
 KEYWORD_LENGTH_MAX = 30
 # She opens the link from the text that she has just asked for; later it works without the phone.
@@ -60,10 +63,18 @@ class ChainNumber:
     keyword: str
     sandbox: bool
     provisioned_at: datetime
+    # What it answered before: posters outlive a change.
+    former_keywords: tuple[str, ...] = ()
 
     def asks_to_join(self, text: str) -> bool:
-        """Whether a text is the keyword, in any case, with or without accents and signs (LS-20)."""
-        return folded(text) == folded(self.keyword)
+        """Whether a text is a keyword, in any case, with or without accents and signs (LS-20).
+
+        The given keyword is understood in both languages.
+        """
+        known = {folded(one) for one in (self.keyword, *self.former_keywords)}
+        if folded(GIVEN_KEYWORD) in known:
+            known.add(folded(GIVEN_KEYWORD_EN))
+        return folded(text) in known
 
 
 def folded(text: str) -> str:

@@ -17,7 +17,8 @@ from services.messaging.domain.schedule import ScheduledWords
 from services.messaging.domain.send import SendId
 from services.messaging.rpc import reading, writing
 from services.messaging.rpc.door import Door
-from services.messaging.usecases import audiences, sends
+from services.messaging.rpc.preferences import _ENCODINGS, _kind
+from services.messaging.usecases import audiences, previewing, sends
 
 Known = TypeVar("Known", Language, Channel)
 
@@ -72,21 +73,9 @@ class SendsServicer(Door):
                 fingerprint=fingerprint(asked.SerializeToString(deterministic=True)),
                 chain_id=reading.chain_id(request.chain_id),
                 offer_id=reading.offer_id(request.offer_id) if request.offer_id else None,
-                words=ScheduledWords(
-                    sms_body=_text(request.sms_body),
-                    email_subject=_text(request.email_subject),
-                    email_body=_text(request.email_body),
-                ),
-                english=ScheduledWords(
-                    sms_body=_text(request.english.sms_body),
-                    email_subject=_text(request.english.email_subject),
-                    email_body=_text(request.english.email_body),
-                ),
-                audience=Audience(
-                    filter=_filter(request.filter),
-                    excluded=tuple(reading.member_id(one) for one in request.excluded_member_ids),
-                    only=tuple(reading.member_id(one) for one in request.member_ids),
-                ),
+                words=_words(request),
+                english=_words(request.english),
+                audience=_audience(request),
                 send_at=(
                     reading.moment(request.send_at, field="send_at")
                     if request.HasField("send_at")
@@ -95,6 +84,23 @@ class SendsServicer(Door):
             ),
         )
         return pb.CreateSendResponse(send=_send(shown), warnings=shown.warnings)
+
+    async def PreviewSend(
+        self, request: pb.PreviewSendRequest, context: object
+    ) -> pb.PreviewSendResponse:
+        """`previewing.preview_send`."""
+        shown = await previewing.preview_send(
+            self._deps,
+            previewing.PreviewSend(
+                chain_id=reading.chain_id(request.chain_id),
+                kind=_kind(request.kind),
+                offer_id=reading.offer_id(request.offer_id) if request.offer_id else None,
+                words=_words(request.words),
+                english=_words(request.english),
+                audience=_audience(request),
+            ),
+        )
+        return pb.PreviewSendResponse(messages=[_shown_message(one) for one in shown])
 
     async def GetSend(self, request: pb.GetSendRequest, context: object) -> pb.GetSendResponse:
         """`sends.get`."""
@@ -133,6 +139,37 @@ class SendsServicer(Door):
 
 def _text(text: str) -> str:
     return text.replace("\0", "").strip()
+
+
+def _words(asked: pb.CreateSendRequest | pb.SendWords) -> ScheduledWords:
+    return ScheduledWords(
+        sms_body=_text(asked.sms_body),
+        email_subject=_text(asked.email_subject),
+        email_body=_text(asked.email_body),
+    )
+
+
+def _audience(asked: pb.CreateSendRequest | pb.PreviewSendRequest) -> Audience:
+    return Audience(
+        filter=_filter(asked.filter),
+        excluded=tuple(reading.member_id(one) for one in asked.excluded_member_ids),
+        only=tuple(reading.member_id(one) for one in asked.member_ids),
+    )
+
+
+def _shown_message(shown: previewing.ShownMessage) -> pb.ShownMessage:
+    preview = shown.preview
+    return pb.ShownMessage(
+        channel=writing.to_channel(shown.channel),
+        language=types_pb2.Language.Value(f"LANGUAGE_{shown.language.value}"),
+        subject=preview.words.subject,
+        body=preview.words.body,
+        encoding=_ENCODINGS[preview.length.encoding] if preview.length else "",
+        segments=preview.length.segments if preview.length else 0,
+        beyond_gsm=preview.beyond_gsm,
+        warnings=preview.warnings,
+        reachable=shown.reachable,
+    )
 
 
 def _send_id(text: str) -> SendId:

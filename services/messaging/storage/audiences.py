@@ -113,6 +113,35 @@ async def count(
     return (0, 0) if row is None else (row["total"], row["reachable"])
 
 
+async def count_by_version(
+    conn: Connection, who: tuple[object, ...], *, shared_number: bool
+) -> dict[tuple[Channel, Language], int]:
+    """How many a marketing message may reach now, by the version of it that they would read."""
+    rows = await conn.fetch(
+        f"""
+        SELECT channel, coalesce(language, $12::text) AS read_in, count(*) AS reachable
+        FROM ({_BARRED}) AS barred WHERE barrier = '' GROUP BY 1, 2
+        """,  # noqa: S608
+        *who,
+        PLATFORM if shared_number else None,
+    )
+    return {(Channel(row["channel"]), Language(row["read_in"])): row["reachable"] for row in rows}
+
+
+async def reaches_email(conn: Connection, who: tuple[object, ...]) -> bool:
+    """Whether a marketing message may reach somebody by e-mail now."""
+    found: bool = await conn.fetchval(
+        f"""
+        SELECT EXISTS (
+            SELECT FROM ({_BARRED}) AS barred WHERE channel = 'EMAIL' AND barrier = ''
+        )
+        """,  # noqa: S608
+        *who,
+        None,
+    )
+    return found
+
+
 async def page(
     conn: Connection,
     who: tuple[object, ...],

@@ -46,6 +46,8 @@ def _chain(row: asyncpg.Record) -> Chain:
         home_time_zone=row["home_time_zone"],
         language=Language(row["language"]),
         version=row["version"],
+        postal_address=row["postal_address"],
+        contact_phone=row["contact_phone"],
     )
 
 
@@ -54,12 +56,15 @@ async def put_chain(conn: Connection, chain: Chain) -> bool:
     stored = await conn.fetchval(
         """
         INSERT INTO chain_copy AS kept
-            (chain_id, slug, name, plan, sandbox, home_time_zone, language, version)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            (chain_id, slug, name, plan, sandbox, home_time_zone, language, version,
+             postal_address, contact_phone)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (chain_id) DO UPDATE
             SET slug = excluded.slug, name = excluded.name, plan = excluded.plan,
                 sandbox = excluded.sandbox, home_time_zone = excluded.home_time_zone,
-                language = excluded.language, version = excluded.version, recorded_at = now()
+                language = excluded.language, version = excluded.version,
+                postal_address = excluded.postal_address,
+                contact_phone = excluded.contact_phone, recorded_at = now()
             WHERE kept.version < excluded.version
         RETURNING true
         """,
@@ -71,6 +76,8 @@ async def put_chain(conn: Connection, chain: Chain) -> bool:
         chain.home_time_zone,
         chain.language.value,
         chain.version,
+        chain.postal_address,
+        chain.contact_phone,
     )
     return stored is not None
 
@@ -81,7 +88,8 @@ async def find_chains(conn: Connection, chain_ids: Collection[ChainId]) -> dict[
         return {}
     rows = await conn.fetch(
         """
-        SELECT chain_id, slug, name, plan, sandbox, home_time_zone, language, version
+        SELECT chain_id, slug, name, plan, sandbox, home_time_zone, language, version,
+               postal_address, contact_phone
         FROM chain_copy WHERE chain_id = ANY($1::uuid[])
         """,
         list(chain_ids),

@@ -455,3 +455,43 @@ def _entry(row: asyncpg.Record) -> DeliveryEntry:
         created_at=row["occurred_at"],
         updated_at=row["updated_at"],
     )
+
+
+async def was_answered(
+    conn: Connection, chain_id: ChainId, phone: str, *, answer: str, since: datetime
+) -> bool:
+    """Whether this phone has had this answer since then, by real time."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM delivery
+            WHERE chain_id = $1 AND kind = 'KEYWORD_ANSWER' AND address = $2
+              AND params ->> 'answer' = $3 AND recorded_at > $4
+        )
+        """,
+        chain_id,
+        phone,
+        answer,
+        since,
+    )
+    return found
+
+
+async def wake_waiting(conn: Connection, chain_id: ChainId, *, real_now: datetime) -> int:
+    """Let what waits for a quiet night or a fresh day ask again now; how many."""
+    woken: int = await conn.fetchval(
+        """
+        WITH woken AS (
+            UPDATE delivery SET next_attempt_at = $2
+            WHERE chain_id = $1 AND state = 'QUEUED' AND waits_until IS NOT NULL
+              AND next_attempt_at > $2
+            RETURNING id
+        ),
+        told AS (SELECT pg_notify($3, '') FROM woken LIMIT 1)
+        SELECT count(*) + (SELECT count(*) * 0 FROM told) FROM woken
+        """,
+        chain_id,
+        real_now,
+        CHANNEL,
+    )
+    return woken

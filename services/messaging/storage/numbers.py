@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from services.messaging.domain.chain import ChainId
-from services.messaging.domain.text_to_join import Actor, ChainNumber, NumberAct, NumberActKind
+from services.messaging.domain.text_to_join import (
+    FORMER_KEYWORDS_MAX,
+    Actor,
+    ChainNumber,
+    NumberAct,
+    NumberActKind,
+)
 
 if TYPE_CHECKING:
     from services.chassis.postgres import Connection
@@ -22,6 +28,7 @@ def _number(row: asyncpg.Record | None) -> ChainNumber | None:
         keyword=row["keyword"],
         sandbox=row["sandbox"],
         provisioned_at=row["provisioned_at"],
+        former_keywords=tuple(row["former_keywords"]),
     )
 
 
@@ -110,15 +117,22 @@ async def acts(conn: Connection, chain_id: ChainId, *, limit: int) -> list[Numbe
 
 
 async def set_keyword(conn: Connection, chain_id: ChainId, keyword: str) -> ChainNumber | None:
-    """Change what the number answers to; None when the chain has no number."""
+    """Change what the number answers to, beside what it answered before; None when the chain has no number."""
     return _number(
         await conn.fetchrow(
             """
-            UPDATE chain_number SET keyword = $2, recorded_at = now() WHERE chain_id = $1
-            RETURNING chain_id, number, keyword, sandbox, provisioned_at
+            UPDATE chain_number
+            SET keyword = $2, recorded_at = now(), former_keywords = CASE
+                WHEN keyword = $2 THEN former_keywords
+                ELSE (array_remove(array_remove(former_keywords, keyword), $2) || keyword)
+                     [greatest(1, cardinality(former_keywords) - $3 + 2):]
+            END
+            WHERE chain_id = $1
+            RETURNING chain_id, number, keyword, sandbox, provisioned_at, former_keywords
             """,
             chain_id,
             keyword,
+            FORMER_KEYWORDS_MAX,
         )
     )
 
@@ -128,7 +142,7 @@ async def find(conn: Connection, chain_id: ChainId) -> ChainNumber | None:
     return _number(
         await conn.fetchrow(
             """
-            SELECT chain_id, number, keyword, sandbox, provisioned_at
+            SELECT chain_id, number, keyword, sandbox, provisioned_at, former_keywords
             FROM chain_number WHERE chain_id = $1
             """,
             chain_id,
@@ -141,7 +155,7 @@ async def find_live(conn: Connection, number: str) -> ChainNumber | None:
     return _number(
         await conn.fetchrow(
             """
-            SELECT chain_id, number, keyword, sandbox, provisioned_at
+            SELECT chain_id, number, keyword, sandbox, provisioned_at, former_keywords
             FROM chain_number WHERE number = $1 AND NOT sandbox
             """,
             number,

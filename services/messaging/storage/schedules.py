@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 _COLUMNS = """chain_id, id, days_before, offer_id, sms_body, email_subject, email_body, enabled,
     runs_from, created_at, updated_at, version"""
 
-# Members with one of these birthdays who agreed to a channel that something is written for: one
-# channel each, the one she joined by first. $3 the days, $4 and $5 whether words exist.
+# Members with one of these birthdays who agreed to a channel: one channel each, the one she joined
+# by first. $3 the days, $4 their year.
 _GREETED = """
 SELECT contact.member_id, contact.language, chosen.channel, chosen.address,
-       $2::text || '|' || contact.member_id || '|' || $6::text AS key
+       $2::text || '|' || contact.member_id || '|' || $4::text AS key
 FROM contact CROSS JOIN LATERAL (
     SELECT way.channel, way.address
-    FROM (VALUES ('SMS', contact.phone, contact.phone_verified, $4::boolean),
-                 ('EMAIL', contact.email, contact.email_verified, $5::boolean))
-         AS way (channel, address, verified, written)
+    FROM (VALUES ('SMS', contact.phone, contact.phone_verified),
+                 ('EMAIL', contact.email, contact.email_verified))
+         AS way (channel, address, verified)
     JOIN consent ON consent.chain_id = contact.chain_id AND consent.channel = way.channel
          AND consent.address = way.address AND consent.granted
-    WHERE way.written AND way.verified AND way.address <> ''
+    WHERE way.verified AND way.address <> ''
     ORDER BY way.channel = contact.registered_by DESC NULLS LAST, way.channel = 'SMS' DESC
     LIMIT 1
 ) AS chosen
@@ -218,12 +218,12 @@ async def queue(
                 (chain_id, id, kind, key, member_id, channel, address, language, params,
                  next_attempt_at, expires_at, occurred_at, recorded_at, updated_at)
             SELECT $1, gen_random_uuid(), 'BIRTHDAY', key, member_id, channel, address, language,
-                   jsonb_build_object('scheduled_id', $2::text), $8, $9, $7, $8, $7
+                   jsonb_build_object('scheduled_id', $2::text), $6, $7, $5, $6, $5
             FROM greeted
             ON CONFLICT (chain_id, kind, key) DO NOTHING
             RETURNING id
         ),
-        told AS (SELECT pg_notify($10, '') FROM queued LIMIT 1)
+        told AS (SELECT pg_notify($8, '') FROM queued LIMIT 1)
         SELECT count(*) + (SELECT count(*) * 0 FROM told) FROM queued
         """,  # noqa: S608
         *_whom(message, birthdays),
@@ -240,7 +240,5 @@ def _whom(message: ScheduledMessage, birthdays: BirthdaysOf) -> tuple[object, ..
         message.chain_id,
         str(message.id),
         list(birthdays.month_days),
-        bool(message.words.sms_body),
-        bool(message.words.email_body),
         str(birthdays.year),
     )

@@ -252,7 +252,7 @@ async def stop(conn: Connection, send: Send, *, now: datetime) -> None:
 
 
 async def report(conn: Connection, send: Send) -> SendReport:
-    """What became of a send so far."""
+    """What became of a send so far; of its offer, what its receivers did since it went out."""
     row = await conn.fetchrow(
         """
         SELECT count(*) FILTER (WHERE state IN ('QUEUED', 'SENDING')) AS queued,
@@ -266,10 +266,12 @@ async def report(conn: Connection, send: Send) -> SendReport:
                count(*) FILTER (WHERE state IN ('SENT', 'DELIVERED') AND EXISTS (
                    SELECT FROM offer_coupon
                    WHERE offer_coupon.chain_id = $1 AND offer_id = $4 AND NOT voided
+                     AND taken_at >= delivery.occurred_at
                      AND offer_coupon.member_id = delivery.member_id)) AS taken,
                count(*) FILTER (WHERE state IN ('SENT', 'DELIVERED') AND EXISTS (
                    SELECT FROM offer_coupon
                    WHERE offer_coupon.chain_id = $1 AND offer_id = $4 AND used
+                     AND used_at >= delivery.occurred_at
                      AND offer_coupon.member_id = delivery.member_id)) AS used
         FROM delivery WHERE chain_id = $1 AND send_id = $2
         """,
@@ -291,16 +293,21 @@ async def put_coupon(
     used: bool,
     voided: bool,
     version: int,
+    at: datetime,
 ) -> bool:
-    """Keep what became of a coupon; False when something newer is already here."""
+    """Keep what became of a coupon; False when something newer is already here.
+
+    It was taken when it was first heard of, and used when it last became so.
+    """
     stored = await conn.fetchval(
         """
         INSERT INTO offer_coupon AS kept
-            (chain_id, reward_id, offer_id, member_id, used, voided, version)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+            (chain_id, reward_id, offer_id, member_id, used, voided, version, taken_at, used_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $5 THEN $8 END)
         ON CONFLICT (chain_id, reward_id) DO UPDATE
             SET used = excluded.used, voided = excluded.voided, version = excluded.version,
-                recorded_at = now()
+                taken_at = least(kept.taken_at, excluded.taken_at),
+                used_at = excluded.used_at, recorded_at = now()
             WHERE kept.version < excluded.version
         RETURNING true
         """,
@@ -311,5 +318,6 @@ async def put_coupon(
         used,
         voided,
         version,
+        at,
     )
     return stored is not None

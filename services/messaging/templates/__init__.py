@@ -9,11 +9,19 @@ from services.messaging.templates.checking import (
     given_words,
     preview,
 )
-from services.messaging.templates.given import HELP, STARTED, STOPPED
+from services.messaging.templates.given import (
+    HELP,
+    NO_MORE_JOINING,
+    STARTED,
+    STOPPED,
+    UNKNOWN,
+)
 from services.messaging.templates.names import variables
 from services.messaging.templates.rendering import (
     NAME_LENGTH_MAX,
+    NOTHING_BELOW,
     PLATFORM_NAME,
+    Below,
     Words,
     render,
     short_name,
@@ -23,9 +31,13 @@ __all__ = [
     "CUSTOM",
     "HELP",
     "NAME_LENGTH_MAX",
+    "NOTHING_BELOW",
+    "NO_MORE_JOINING",
     "PLATFORM_NAME",
     "STARTED",
     "STOPPED",
+    "UNKNOWN",
+    "Below",
     "Preview",
     "Words",
     "check",

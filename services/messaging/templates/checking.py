@@ -19,7 +19,13 @@ from services.messaging.domain.delivery import MessageKind
 from services.messaging.domain.errors import TemplateInvalid, TemplateUnknown
 from services.messaging.templates import given
 from services.messaging.templates.names import variables
-from services.messaging.templates.rendering import ENVIRONMENT, Words, render
+from services.messaging.templates.rendering import (
+    ENVIRONMENT,
+    NOTHING_BELOW,
+    Below,
+    Words,
+    render,
+)
 
 SMS_TEMPLATE_MAX = 1_000
 EMAIL_TEMPLATE_MAX = 10_000
@@ -157,25 +163,30 @@ def preview(
     language: Language,
     words: Words,
     *,
-    chain: str,
-    link: str,
-    unsubscribe: str = "",
+    params: Mapping[str, str],
+    below: Below = NOTHING_BELOW,
 ) -> Preview:
-    """How words read with a member's values, how long they are, and what to know of them.
+    """How words read, how long they are, and what to know of them.
 
-    The words must have passed `check`. A text without the salon's name is warned of (LS-68).
+    `params` are the chain's name, its link and whatever is known already; sample values stand for
+    what differs from member to member. The words must have passed `check`. A text without
+    the salon's name is warned of (LS-68).
     """
-    params = {**{name: _SAMPLES[name] for name in variables(kind)}, "chain": chain, "link": link}
-    shown = render(
-        kind, channel, [language], params=params, own={language: words}, unsubscribe=unsubscribe
-    )
+    values = {**{name: _SAMPLES[name] for name in variables(kind)}, **params}
+    shown = render(kind, channel, [language], params=values, own={language: words}, below=below)
     if channel is Channel.EMAIL:
         return Preview(words=shown, length=None, beyond_gsm="", warnings=())
     length = segments.measured(shown.body)
     beyond = segments.beyond_gsm7(shown.body)
     warnings = [
-        *(["salon_name_missing"] if chain.casefold() not in shown.body.casefold() else []),
+        *([] if _names(shown.body, values["chain"]) else ["salon_name_missing"]),
         *(["more_than_one_segment"] if length.segments > 1 else []),
         *(["beyond_gsm7"] if beyond else []),
     ]
     return Preview(words=shown, length=length, beyond_gsm=beyond, warnings=tuple(warnings))
+
+
+def _names(body: str, chain: str) -> bool:
+    """Whether a text says the name, however its apostrophes and accents are written."""
+    said, name = (segments.plain(text).casefold() for text in (body, chain))
+    return name in said

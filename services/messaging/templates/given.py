@@ -16,6 +16,9 @@ from services.messaging.domain.consent import Channel
 STOPPED = "stopped"
 STARTED = "started"
 HELP = "help"
+# What nobody understands, and a keyword of a chain that has no text-to-join any more.
+UNKNOWN = "unknown"
+NO_MORE_JOINING = "no_more_joining"
 
 # Kind or answer, channel, language.
 Key: TypeAlias = tuple[str, Channel, Language]
@@ -34,7 +37,7 @@ SUBJECTS: Mapping[Key, str] = {
     ("TIER_CHANGE", Channel.EMAIL, Language.FR): "{{ chain }} : votre niveau est {{ tier }}",
     ("TIER_CHANGE", Channel.EMAIL, Language.EN): "{{ chain }}: your tier is {{ tier }}",
     ("EXPIRY_WARNING", Channel.EMAIL, Language.FR): (
-        "{{ chain }} : {{ points }} {{ term }} à utiliser avant le {{ last_day }}"
+        "{{ chain }} : {{ points }} {{ term }} à utiliser jusqu’au {{ last_day }}"
     ),
     ("EXPIRY_WARNING", Channel.EMAIL, Language.EN): (
         "{{ chain }}: {{ points }} {{ term }} to use by {{ last_day }}"
@@ -62,11 +65,12 @@ BODIES: Mapping[Key, str] = {
     ),
     ("WELCOME", Channel.SMS, Language.FR): (
         "{{ chain }}: vous voilà inscrit(e)"
-        "{% if points %}, {{ points }} {{ term }}{% endif %}! Vos points: {{ link }} "
+        "{% if points %} et vous avez {{ points }} {{ term }}{% endif %}! Vos points: {{ link }} "
         "Répondez ARRET pour cesser, AIDE pour de l'aide."
     ),
     ("WELCOME", Channel.SMS, Language.EN): (
-        "{{ chain }}: you are enrolled{% if points %}, {{ points }} {{ term }}{% endif %}! "
+        "{{ chain }}: you are enrolled"
+        "{% if points %} and have {{ points }} {{ term }}{% endif %}! "
         "Your points: {{ link }} Reply STOP to stop, HELP for help."
     ),
     ("WELCOME", Channel.EMAIL, Language.FR): (
@@ -96,20 +100,35 @@ BODIES: Mapping[Key, str] = {
     (STARTED, Channel.SMS, Language.EN): (
         "{{ chain }}: done, you will receive our texts. Reply STOP to stop."
     ),
+    (UNKNOWN, Channel.SMS, Language.FR): (
+        "{{ chain }}: nous ne lisons pas les réponses ici."
+        "{% if keyword %} {{ keyword }} pour vous inscrire,{% endif %} "
+        "AIDE pour de l'aide, ARRET pour cesser."
+    ),
+    (UNKNOWN, Channel.SMS, Language.EN): (
+        "{{ chain }}: nobody reads replies here."
+        "{% if keyword %} {{ keyword }} to join,{% endif %} HELP for help, STOP to stop."
+    ),
+    (NO_MORE_JOINING, Channel.SMS, Language.FR): (
+        "{{ chain }}: on ne s'inscrit plus par texto. Demandez au salon comment vous inscrire."
+        "{% if phone %} {{ phone }}{% endif %}"
+    ),
+    (NO_MORE_JOINING, Channel.SMS, Language.EN): (
+        "{{ chain }}: joining by text has ended. Ask the salon how to join."
+        "{% if phone %} {{ phone }}{% endif %}"
+    ),
     (HELP, Channel.SMS, Language.FR): (
-        "{{ chain }}, fidélité. Vos points, vos messages et nous joindre: {{ link }} "
-        "Répondez ARRET pour cesser, OUI pour reprendre."
+        "{{ chain }}, fidélité.{% if phone %} Pour nous joindre: {{ phone }}.{% endif %} "
+        "Vos points et vos messages: {{ link }} ARRET pour cesser, OUI pour reprendre."
     ),
     (HELP, Channel.SMS, Language.EN): (
-        "{{ chain }}, loyalty. Your points, your messages, and how to reach us: {{ link }} "
-        "Reply STOP to stop, YES to start again."
+        "{{ chain }}, loyalty.{% if phone %} To reach us: {{ phone }}.{% endif %} "
+        "Your points and messages: {{ link }} STOP to stop, YES to start again."
     ),
     ("TEXT_TO_JOIN", Channel.SMS, Language.FR): (
-        "{{ chain }}: inscrivez-vous ici: {{ link }} Répondez ARRET pour cesser."
+        "{{ chain }}: inscription: {{ link }} ARRET pour cesser."
     ),
-    ("TEXT_TO_JOIN", Channel.SMS, Language.EN): (
-        "{{ chain }}: join here: {{ link }} Reply STOP to stop."
-    ),
+    ("TEXT_TO_JOIN", Channel.SMS, Language.EN): ("{{ chain }}: join: {{ link }} STOP to stop."),
     ("RECEIPT", Channel.SMS, Language.FR): (
         "{{ chain }}: {% if first %}vous voilà inscrit(e) et {% endif %}"
         "vous gagnez {{ points }} {{ term }}. Solde: {{ balance }}. {{ link }}"
@@ -228,6 +247,18 @@ BODIES: Mapping[Key, str] = {
         "Happy birthday{% if name %}, {{ name }}{% endif %}!\n\n"
         "{% if offer %}For you: {{ offer }}\n\n{% endif %}{{ link }}\n\n{{ chain }}"
     ),
+}
+
+# At the end of every text that advertises: each must say how to stop (D18).
+STOP: Mapping[Language, str] = {
+    Language.FR: "ARRET pour cesser",
+    Language.EN: "STOP to stop",
+}
+
+# Below the welcome of whoever has not yet shown that the address is hers (D18).
+CONFIRM: Mapping[Language, str] = {
+    Language.FR: "Cette adresse est bien la vôtre? Confirmez-la ici : {url}",
+    Language.EN: "Is this address yours? Confirm it here: {url}",
 }
 
 # Below every e-mail that may be refused, with the link that does it (RFC 8058).

@@ -9,6 +9,7 @@ from services.messaging.domain.delivery import MessageKind
 
 _ALWAYS = ("chain", "link", "name")
 _OF_KIND: Final[Mapping[MessageKind, tuple[str, ...]]] = {
+    MessageKind.KEYWORD_ANSWER: ("phone", "keyword"),
     MessageKind.WELCOME: ("points", "term", "balance"),
     MessageKind.RECEIPT: ("points", "term", "balance", "program", "first"),
     MessageKind.STATUS: ("balance", "term", "balances"),

@@ -7,19 +7,21 @@ cannot write a header or a second line. What a template may contain is checked w
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import Final
 
 from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import SandboxedEnvironment
 
 from services.messaging.domain import segments
 from services.messaging.domain.chain import Language
-from services.messaging.domain.consent import Channel
-from services.messaging.domain.delivery import MessageKind
+from services.messaging.domain.consent import Channel, MessageClass
+from services.messaging.domain.delivery import CLASS_OF, MessageKind
 from services.messaging.templates import given
 from services.messaging.templates.names import variables
 
@@ -78,6 +80,24 @@ class Words:
     body: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Below:
+    """What stands below an e-mail, whoever wrote the words above it; empty = nothing."""
+
+    # The link that stops these e-mails, and the one that shows that the address is hers.
+    unsubscribe: str = ""
+    confirm: str = ""
+    # Name and postal address of who sends an advertisement.
+    sender: str = ""
+
+
+NOTHING_BELOW: Final = Below()
+_ADVERTISES = frozenset(
+    kind for kind, message_class in CLASS_OF.items() if message_class is MessageClass.MARKETING
+)
+# In capitals, as one tells people to text it; "non-stop" is no way to stop.
+_NAMES_STOP: Final = re.compile(r"(?<![\w-])(?:STOP|ARRET|ARRÊT)(?![\w-])")
+
 # Nothing here becomes HTML: escaping would put "&amp;" into a salon's name on a phone.
 ENVIRONMENT = SandboxedEnvironment(autoescape=False, undefined=StrictUndefined)
 # Neither range() nor any other function: what a template may name is what it is given.
@@ -97,12 +117,12 @@ def render(
     answer: str = "",
     params: Mapping[str, str],
     own: Mapping[Language, Words] | None = None,
-    unsubscribe: str = "",
+    below: Below = NOTHING_BELOW,
 ) -> Words:
     """The words of a message, one language after the other.
 
     `answer` says which keyword is answered. `own` are words of the chain's own, by language; where
-    there are none the given ones are said. `unsubscribe` is the link below an e-mail. Raises
+    there are none the given ones are said. A text that advertises ends with how to stop. Raises
     KeyError where there are no words at all, and jinja2's errors for words that do not render.
     """
     name = answer if kind is MessageKind.KEYWORD_ANSWER else kind.value
@@ -114,14 +134,34 @@ def render(
         bodies.append(_template(words.body).render(values))
         if channel is Channel.EMAIL:
             subjects.append(one_line(_template(words.subject).render(values)))
-            if unsubscribe:
-                bodies[-1] += f"\n\n{given.UNSUBSCRIBE[language].format(url=unsubscribe)}"
+            bodies[-1] = "\n\n".join((bodies[-1], *_below(below, language)))
+        elif kind in _ADVERTISES:
+            bodies[-1] = _with_stop(bodies[-1], language)
     if channel is Channel.SMS:
         return Words(subject="", body=segments.plain("\n".join(bodies))[:SMS_LENGTH_MAX])
     return Words(
         subject=" / ".join(subjects)[:SUBJECT_LENGTH_MAX],
         body="\n\n".join(bodies)[:EMAIL_LENGTH_MAX],
     )
+
+
+def _below(below: Below, language: Language) -> list[str]:
+    links = (
+        (given.CONFIRM[language], below.confirm),
+        (given.UNSUBSCRIBE[language], below.unsubscribe),
+    )
+    return [
+        *(words.format(url=url) for words, url in links if url),
+        *([below.sender] if below.sender else []),
+    ]
+
+
+def _with_stop(body: str, language: Language) -> str:
+    """The text with how to stop at its end, unless it says so itself; cut before it, not in it."""
+    if _NAMES_STOP.search(body):
+        return body
+    end = f" {given.STOP[language]}"
+    return body.rstrip()[: SMS_LENGTH_MAX - len(end)] + end
 
 
 def _given(name: str, channel: Channel, language: Language) -> Words:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging.domain.audience import Audience, AudienceFilter, AudienceMember, checked
 from services.messaging.domain.chain import Chain, ChainId, MemberId
-from services.messaging.domain.errors import ChainUnknown
+from services.messaging.domain.errors import ChainUnknown, PostalAddressMissing
 from services.messaging.storage import audiences as rows
 from services.messaging.storage import contacts
 from services.messaging.usecases import numbers
@@ -51,6 +51,20 @@ async def list_audience(
         return Page(members=members, total=total, reachable=reachable)
 
     return await in_transaction(deps.pool, work)
+
+
+async def require_postal_address(
+    deps: Deps, conn: Connection, chain: Chain, audience: Audience
+) -> None:
+    """Refuse with PostalAddressMissing an advertisement that would go out by e-mail without one.
+
+    Asked only where there is none, and only of those who may be reached now; whoever joins later
+    is not written to either until it is said.
+    """
+    if chain.postal_address:
+        return
+    if await rows.reaches_email(conn, chosen(deps, chain, audience)):
+        raise PostalAddressMissing
 
 
 def chosen(deps: Deps, chain: Chain, audience: Audience) -> tuple[object, ...]:

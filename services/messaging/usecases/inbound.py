@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import uuid4
 
 from services.chassis import outbox
@@ -33,6 +34,7 @@ from services.messaging.usecases.deps import Deps
 
 # The evidence of a STOP or YES is the text itself; its beginning is enough.
 EVIDENCE_LENGTH_MAX = 160
+ANSWERED_AGAIN_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,8 @@ async def _obey(
         await _answer(deps, conn, command, known, chains=scope, answer=templates.HELP)
     elif keyword is Keyword.JOIN and meant.chain is not None:
         await _invite(deps, conn, command, known, chain=meant.chain)
+    elif keyword is Keyword.NONE and meant.own_number is not None and meant.chain is not None:
+        await _not_understood(deps, conn, command, known, meant.chain, meant.own_number)
 
 
 async def _invite(
@@ -146,8 +150,14 @@ async def _invite(
     *,
     chain: Chain,
 ) -> None:
-    """Answer the keyword with the sign-up link; a chain that left Pro gives none (examples P2)."""
+    """Answer the keyword with the sign-up link; a chain that left Pro gives none (examples P2).
+
+    Whoever texts what a poster tells her hears so, once a day.
+    """
     if not has_own_number(chain):
+        await _answer_once_a_day(
+            deps, conn, command, known, chain=chain, answer=templates.NO_MORE_JOINING
+        )
         return
     await deliveries.queue(
         conn,
@@ -169,6 +179,46 @@ async def _invite(
             )
         ],
         real_now=deps.clock.real_now(),
+    )
+
+
+async def _not_understood(
+    deps: Deps,
+    conn: Connection,
+    command: ReceiveSms,
+    known: Sequence[Contact],
+    chain: Chain,
+    number: ChainNumber,
+) -> None:
+    """Tell whoever writes to a chain's own number what it understands; no link leaves (LS-20)."""
+    keyword = number.keyword if has_own_number(chain) else ""
+    await _answer_once_a_day(
+        deps, conn, command, known, chain=chain, answer=templates.UNKNOWN, keyword=keyword
+    )
+
+
+async def _answer_once_a_day(
+    deps: Deps,
+    conn: Connection,
+    command: ReceiveSms,
+    known: Sequence[Contact],
+    *,
+    chain: Chain,
+    answer: str,
+    keyword: str = "",
+) -> None:
+    """Two machines that answer each other stop after one word; one that said STOP hears nothing."""
+    address = Address(chain_id=chain.chain_id, channel=Channel.SMS, value=command.phone)
+    standing = await consents.find_standing(conn, address)
+    if standing is not None and not standing.granted:
+        return
+    since = deps.clock.real_now() - ANSWERED_AGAIN_AFTER
+    if await deliveries.was_answered(
+        conn, chain.chain_id, command.phone, answer=answer, since=since
+    ):
+        return
+    await _answer(
+        deps, conn, command, known, chains=[chain.chain_id], answer=answer, keyword=keyword
     )
 
 
@@ -290,6 +340,7 @@ async def _answer(
     *,
     chains: Sequence[ChainId],
     answer: str,
+    keyword: str = "",
 ) -> None:
     """Answer the text: one message, from the one chain that is meant, else from the platform."""
     chain_id = chains[0] if len(chains) == 1 else PLATFORM
@@ -305,7 +356,7 @@ async def _answer(
                 channel=Channel.SMS,
                 address=command.phone,
                 language=await _language(conn, chains, known),
-                params={"answer": answer},
+                params={"answer": answer, **({"keyword": keyword} if keyword else {})},
                 sealed_code=None,
                 expires_at=deps.clock.real_now() + ANSWER_AGE_MAX,
                 occurred_at=deps.clock.now(chain_id),

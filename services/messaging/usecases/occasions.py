@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from uuid import UUID
 
 from services.chassis.postgres import Connection
+from services.messaging import templates
 from services.messaging.domain.chain import Chain
 from services.messaging.domain.consent import Channel
-from services.messaging.domain.delivery import Delivery
+from services.messaging.domain.delivery import Delivery, MessageKind
 from services.messaging.domain.offer import OfferCopy, OfferId
 from services.messaging.domain.provider import Rejected
-from services.messaging.domain.schedule import ScheduledId, ScheduledWords, has_schedules
+from services.messaging.domain.schedule import (
+    NO_WORDS,
+    ScheduledId,
+    ScheduledWords,
+    has_schedules,
+)
 from services.messaging.domain.send import SendId
 from services.messaging.storage import offers, schedules, sends
 from services.messaging.templates import Words
@@ -54,7 +61,7 @@ async def of_delivery(
     if not has_schedules(chain):
         return Rejected(reason="plan_required")
     offer = await _running_offer(deps, conn, chain, message.offer_id)
-    return occasion(deps, delivery.channel, chain, message.words, offer)
+    return said(deps, MessageKind.BIRTHDAY, delivery.channel, chain, message.words, offer=offer)
 
 
 async def is_stopped(conn: Connection, delivery: Delivery) -> bool:
@@ -74,35 +81,67 @@ async def _of_send(
         return Rejected(reason="message_withdrawn")
     offer_id, words, english = found
     offer: OfferCopy | None = None
-    if offer_id is None:
-        words, english = _on_every_channel(words), _on_every_channel(english)
-    elif (offer := await offers.find(conn, chain.chain_id, offer_id)) is None:
-        return Rejected(reason="offer_gone")
-    said = occasion(deps, delivery.channel, chain, words, offer)
-    in_english = occasion(deps, delivery.channel, chain, english, offer)
-    return replace(said, english=in_english.words)
+    if offer_id is not None:
+        offer = await offers.find(conn, chain.chain_id, offer_id)
+        if offer is None:
+            return Rejected(reason="offer_gone")
+        if offer.is_over(_today(deps, chain)):
+            return Rejected(reason="offer_ended")
+    return said(deps, delivery.kind, delivery.channel, chain, words, english, offer=offer)
 
 
-def _on_every_channel(words: ScheduledWords) -> ScheduledWords:
-    """An announcement that was written for one channel says the same on the other."""
+def said(
+    deps: Deps,
+    kind: MessageKind,
+    channel: Channel,
+    chain: Chain,
+    words: ScheduledWords,
+    english: ScheduledWords = NO_WORDS,
+    *,
+    offer: OfferCopy | None,
+) -> Occasion:
+    """What a message says on a channel: by this both a preview and the message itself are made.
+
+    An announcement or a birthday wish that was written for one channel says the same on the other.
+    """
+    if kind is not MessageKind.OFFER:
+        subject = "{{ chain }}"
+        if kind is MessageKind.BIRTHDAY:
+            subject = templates.given_words(kind, Channel.EMAIL, chain.language).subject
+        words = _on_every_channel(words, subject=subject)
+        english = _on_every_channel(english, subject=subject)
+    found = occasion(deps, channel, chain, words, offer)
+    return replace(found, english=occasion(deps, channel, chain, english, offer).words)
+
+
+def _on_every_channel(words: ScheduledWords, *, subject: str) -> ScheduledWords:
     if not words.sms_body and not words.email_body:
         return words
     return ScheduledWords(
         sms_body=words.sms_body or words.email_body,
-        email_subject=words.email_subject or "{{ chain }}",
+        email_subject=words.email_subject or subject,
         email_body=words.email_body or words.sms_body,
     )
+
+
+def _today(deps: Deps, chain: Chain) -> date:
+    return deps.clock.now(chain.chain_id).astimezone(holding.home_zone(chain)).date()
 
 
 async def _running_offer(
     deps: Deps, conn: Connection, chain: Chain, offer_id: OfferId | None
 ) -> OfferCopy | None:
-    """The offer of a message, as long as somebody can still take it."""
+    """The offer of a message, if somebody can take it on this day (LS-52)."""
     if offer_id is None:
         return None
     offer = await offers.find(conn, chain.chain_id, offer_id)
-    today = deps.clock.now(chain.chain_id).astimezone(holding.home_zone(chain)).date()
-    return offer if offer is not None and today <= offer.end_date else None
+    return offer if offer is not None and offer.runs_on(_today(deps, chain)) else None
+
+
+def offer_link(deps: Deps, channel: Channel, chain: Chain, offer_id: OfferId) -> str:
+    """Where an offer is taken (LS-53)."""
+    base = f"{deps.public_url.rstrip('/')}/m/{chain.slug}"
+    return f"{base}/offers/{offer_id}?s={_MARKS[channel]}"
 
 
 def occasion(
@@ -111,8 +150,7 @@ def occasion(
     """Words and values for one channel; an offer's link is added where the words name none."""
     params: dict[str, str] = {}
     if offer is not None:
-        base = f"{deps.public_url.rstrip('/')}/m/{chain.slug}"
-        link = f"{base}/offers/{offer.offer_id}?s={_MARKS[channel]}"
+        link = offer_link(deps, channel, chain, offer.offer_id)
         params = {**offer.params, "link": link}
     body = written.sms_body if channel is Channel.SMS else written.email_body
     if not body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from services.chassis.postgres import Connection
@@ -22,6 +23,8 @@ class CouponNews:
     used: bool
     voided: bool
     version: int
+    # Business time of the news.
+    at: datetime
 
 
 async def take_offer(conn: Connection, offer: OfferCopy) -> None:
@@ -40,4 +43,5 @@ async def take_coupon(conn: Connection, news: CouponNews) -> None:
         used=news.used,
         voided=news.voided,
         version=news.version,
+        at=news.at,
     )

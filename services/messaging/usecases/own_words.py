@@ -10,10 +10,11 @@ from services.messaging.domain.chain import ChainId, Language
 from services.messaging.domain.consent import Channel, MessageClass
 from services.messaging.domain.delivery import CLASS_OF, MessageKind
 from services.messaging.domain.errors import TemplateUnknown
+from services.messaging.domain.offer import OfferId
 from services.messaging.storage import contacts
 from services.messaging.storage import message_templates as rows
-from services.messaging.templates import Preview, Words
-from services.messaging.usecases import wording
+from services.messaging.templates import Below, Preview, Words
+from services.messaging.usecases import occasions, wording
 from services.messaging.usecases.deps import Deps
 
 
@@ -141,13 +142,21 @@ async def _preview(
     deps: Deps, conn: Connection, chain_id: ChainId, template: MessageTemplate
 ) -> Preview:
     chain = await contacts.find_chain(conn, chain_id)
-    refusable = CLASS_OF[template.kind] is not MessageClass.SECURITY
+    message_class = CLASS_OF[template.kind]
+    refusable = message_class is not MessageClass.SECURITY
+    advertises = message_class is MessageClass.MARKETING
+    link = wording.link_of(deps, chain)
+    if chain is not None and template.kind is MessageKind.OFFER:
+        # No offer is chosen yet; its link will be as long as this one.
+        link = occasions.offer_link(deps, template.channel, chain, OfferId(chain.chain_id))
     return templates.preview(
         template.kind,
         template.channel,
         template.language,
         template.words,
-        chain=wording.name_of(chain),
-        link=wording.link_of(deps, chain),
-        unsubscribe=f"{deps.public_url.rstrip('/')}/u/…" if refusable else "",
+        params={"chain": wording.name_of(chain), "link": link},
+        below=Below(
+            unsubscribe=f"{deps.public_url.rstrip('/')}/u/…" if refusable else "",
+            sender=(wording.sender_line(chain) or "") if advertises else "",
+        ),
     )

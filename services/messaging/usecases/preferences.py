@@ -12,7 +12,7 @@ from services.messaging.domain.message_settings import (
     checked,
     quiet_hours,
 )
-from services.messaging.storage import contacts
+from services.messaging.storage import contacts, deliveries
 from services.messaging.storage import message_settings as rows
 from services.messaging.usecases import holding
 from services.messaging.usecases.deps import Deps
@@ -76,6 +76,9 @@ async def update_settings(deps: Deps, change: SettingsChange) -> MessageSettings
             return before
         after = replace(after, version=before.version + 1)
         await rows.put(conn, after, at=deps.clock.real_now())
+        if (after.quiet, after.daily_sms_cap) != (before.quiet, before.daily_sms_cap):
+            # Each asks the new hours and the new cap when its turn comes, and waits again or not.
+            await deliveries.wake_waiting(conn, change.chain_id, real_now=deps.clock.real_now())
         return after
 
     return await in_transaction(deps.pool, work)

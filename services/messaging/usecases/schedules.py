@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID, uuid4
@@ -9,25 +10,27 @@ from uuid import UUID, uuid4
 from services.chassis import idempotency
 from services.chassis.idempotency import Claim
 from services.chassis.postgres import Connection, in_transaction
-from services.messaging import templates
 from services.messaging.domain.chain import Chain, ChainId
-from services.messaging.domain.consent import Channel
 from services.messaging.domain.delivery import MessageKind
-from services.messaging.domain.errors import ChainUnknown, NotFound, OfferNotFound
-from services.messaging.domain.offer import OfferCopy, OfferId
+from services.messaging.domain.errors import (
+    ChainUnknown,
+    NotFound,
+    OfferEnded,
+    OfferNotFound,
+)
+from services.messaging.domain.offer import OfferId
 from services.messaging.domain.schedule import (
+    NO_WORDS,
     ScheduledId,
     ScheduledMessage,
     ScheduledWords,
     checked_days,
     has_schedules,
     require_schedules,
-    require_words,
 )
 from services.messaging.storage import contacts, offers
 from services.messaging.storage import schedules as rows
-from services.messaging.templates import Words
-from services.messaging.usecases import holding, occasions, wording
+from services.messaging.usecases import audiences, holding, previewing
 from services.messaging.usecases.deps import Deps
 
 
@@ -79,7 +82,7 @@ async def create(deps: Deps, command: CreateScheduled) -> Shown:
     """Write a message that goes out from today on. Repeatable by key.
 
     Refuses with PlanRequired on Partant (P3), OfferNotFound for an offer that does not exist yet
-    (LS-67), NumberOutOfRange, WordsRequired, TemplateInvalid.
+    (LS-67), OfferEnded, PostalAddressMissing, NumberOutOfRange, TemplateInvalid.
     """
     checked_days(command.days_before)
     claim = Claim(
@@ -95,7 +98,6 @@ async def create(deps: Deps, command: CreateScheduled) -> Shown:
 
         async def effect() -> bytes:
             require_schedules(chain)
-            warnings = await _checked(deps, conn, chain, command.words, command.offer_id)
             message = ScheduledMessage(
                 chain_id=chain.chain_id,
                 id=ScheduledId(uuid4()),
@@ -108,6 +110,7 @@ async def create(deps: Deps, command: CreateScheduled) -> Shown:
                 updated_at=now,
                 version=1,
             )
+            warnings = await _checked(deps, conn, chain, message)
             await rows.insert(conn, message)
             return " ".join((str(message.id), *warnings)).encode()
 
@@ -136,7 +139,7 @@ async def update(deps: Deps, change: ScheduledChange) -> Shown:
         if after.enabled:
             require_schedules(chain)
         checked_days(after.days_before)
-        warnings = await _checked(deps, conn, chain, after.words, after.offer_id)
+        warnings = await _checked(deps, conn, chain, after)
         if after == before:
             return Shown(message=before, held_by_plan=not has_schedules(chain), warnings=warnings)
         if after.enabled and not before.enabled:
@@ -205,43 +208,32 @@ def _changed(before: ScheduledMessage, change: ScheduledChange) -> ScheduledMess
 
 
 async def _checked(
-    deps: Deps,
-    conn: Connection,
-    chain: Chain,
-    words: ScheduledWords,
-    offer_id: OfferId | None,
+    deps: Deps, conn: Connection, chain: Chain, message: ScheduledMessage
 ) -> tuple[str, ...]:
-    """What to know of the words; refuses what cannot be sent."""
-    require_words(words)
+    """What to know of a message; refuses what cannot be sent.
+
+    Its offer counts on each day of sending anew: outside its dates the wish leaves without it.
+    """
     offer = None
-    if offer_id is not None:
-        offer = await offers.find(conn, chain.chain_id, offer_id)
+    warnings: list[str] = []
+    if message.offer_id is not None:
+        offer = await offers.find(conn, chain.chain_id, message.offer_id)
         if offer is None:
             raise OfferNotFound
-    return warnings_of(deps, chain, MessageKind.BIRTHDAY, words, offer)
+        today = _today(deps, chain)
+        if message.enabled and offer.is_over(today):
+            raise OfferEnded
+        if today < offer.start_date:
+            warnings.append("offer_not_started")
+    if message.enabled:
+        await audiences.require_postal_address(deps, conn, chain, previewing.ANY_BIRTHDAY)
+    shown = await previewing.shown_messages(
+        deps, conn, chain, MessageKind.BIRTHDAY, message.words, NO_WORDS, offer=offer
+    )
+    return warnings_of(warnings, shown)
 
 
-def warnings_of(
-    deps: Deps,
-    chain: Chain,
-    kind: MessageKind,
-    words: ScheduledWords,
-    offer: OfferCopy | None,
-) -> tuple[str, ...]:
-    """What to know of words before they are used (LS-68). Refuses with TemplateInvalid."""
-    found: list[str] = []
-    for channel in Channel:
-        written = occasions.occasion(deps, channel, chain, words, offer).words
-        if written is None:
-            continue
-        templates.check(kind, channel, written)
-        preview = templates.preview(
-            kind,
-            channel,
-            chain.language,
-            Words(subject=written.subject, body=written.body),
-            chain=wording.name_of(chain),
-            link=wording.link_of(deps, chain),
-        )
-        found += preview.warnings
-    return tuple(found)
+def warnings_of(known: Sequence[str], shown: Sequence[previewing.ShownMessage]) -> tuple[str, ...]:
+    """What to know of a message before it is used: each once (LS-68)."""
+    said = (word for one in shown if one.written for word in one.preview.warnings)
+    return tuple(dict.fromkeys((*known, *said)))

@@ -13,13 +13,19 @@ from services.chassis.idempotency import Claim
 from services.chassis.postgres import TOO_BUSY, Connection, in_transaction
 from services.messaging.domain.audience import Audience, checked
 from services.messaging.domain.chain import Chain, ChainId
-from services.messaging.domain.errors import ChainUnknown, NotFound, OfferNotFound, TemplateInvalid
+from services.messaging.domain.errors import (
+    ChainUnknown,
+    NotFound,
+    OfferEnded,
+    OfferNotFound,
+    SendAtPast,
+)
 from services.messaging.domain.offer import OfferCopy, OfferId
-from services.messaging.domain.schedule import NO_WORDS, ScheduledWords, require_words
+from services.messaging.domain.schedule import NO_WORDS, ScheduledWords
 from services.messaging.domain.send import Send, SendId, SendReport, SendState
 from services.messaging.storage import contacts, offers
 from services.messaging.storage import sends as rows
-from services.messaging.usecases import audiences, holding, schedules
+from services.messaging.usecases import audiences, holding, previewing, schedules
 from services.messaging.usecases.deps import Deps
 
 # A full day's cap may stretch a big send over days; after a week it is no news any more.
@@ -28,6 +34,8 @@ SEND_AGE_MAX = timedelta(days=7)
 OWNER_WAITS_SECONDS_MAX = 2.0
 # Nobody waits for a planned send: a million members get their minutes.
 QUEUE_SECONDS_MAX = 300.0
+# A form takes a while to fill in, and clocks differ: what was "now" then leaves at once.
+LATE_MAX = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +65,9 @@ async def create(deps: Deps, command: CreateSend) -> Shown:
     """Make a send; one for now is queued in the same transaction, where that takes no longer than
     its owner waits. Repeatable by key (LS-60).
 
-    Refuses with OfferNotFound, WordsRequired without an offer, TemplateInvalid, NumberOutOfRange,
-    AudienceInvalid. An offer that has not begun is warned of, not refused (LS-63).
+    Refuses with OfferNotFound, OfferEnded, SendAtPast, PostalAddressMissing, WordsRequired without
+    an offer, TemplateInvalid, NumberOutOfRange, AudienceInvalid. An offer that has
+    not begun is warned of, not refused (LS-63).
     """
     checked(command.audience)
     claim = Claim(
@@ -149,8 +158,8 @@ async def let_due_go(deps: Deps, conn: Connection, chain: Chain) -> int:
     await rows.allow(conn, QUEUE_SECONDS_MAX)
     while send := await rows.lock_due(conn, chain.chain_id, now=deps.clock.now(chain.chain_id)):
         count += 1
-        if send.offer_id and await offers.find(conn, chain.chain_id, send.offer_id) is None:
-            # An offer that was deleted meanwhile is told to nobody.
+        if send.offer_id and not await _can_be_taken(deps, conn, chain, send.offer_id):
+            # An offer that was deleted or ended meanwhile is told to nobody.
             await rows.stop(conn, send, now=deps.clock.now(chain.chain_id))
             continue
         await _let_go(deps, conn, chain, send)
@@ -166,6 +175,13 @@ async def _let_go_at_once(deps: Deps, conn: Connection, chain: Chain, send: Send
             await _let_go(deps, conn, chain, send)
 
 
+async def _can_be_taken(deps: Deps, conn: Connection, chain: Chain, offer_id: OfferId) -> bool:
+    """Whether the offer is there and not over; one that has not begun may be told of (LS-63)."""
+    offer = await offers.find(conn, chain.chain_id, offer_id)
+    today = deps.clock.now(chain.chain_id).astimezone(holding.home_zone(chain)).date()
+    return offer is not None and not offer.is_over(today)
+
+
 async def _let_go(deps: Deps, conn: Connection, chain: Chain, send: Send) -> None:
     real_now = deps.clock.real_now()
     await rows.queue(
@@ -179,27 +195,25 @@ async def _let_go(deps: Deps, conn: Connection, chain: Chain, send: Send) -> Non
 
 
 async def _checked(deps: Deps, conn: Connection, chain: Chain, send: Send) -> tuple[str, ...]:
+    """What to know of a send; refuses what would reach nobody as it was meant."""
+    if send.send_at < send.created_at - LATE_MAX:
+        raise SendAtPast
     offer: OfferCopy | None = None
-    if send.offer_id is None:
-        require_words(send.words)
-    else:
+    warnings: tuple[str, ...] = ()
+    if send.offer_id is not None:
         offer = await offers.find(conn, chain.chain_id, send.offer_id)
         if offer is None:
             raise OfferNotFound
-    warnings = schedules.warnings_of(deps, chain, send.kind, send.words, offer)
-    try:
-        warnings += schedules.warnings_of(deps, chain, send.kind, send.english, offer)
-    except TemplateInvalid as invalid:
-        raise TemplateInvalid(field=f"english.{invalid.field}", params=invalid.params) from None
-    warnings = tuple(dict.fromkeys(warnings))
-    if offer is None:
-        return warnings
-    day = send.send_at.astimezone(holding.home_zone(chain)).date()
-    return (
-        *(("offer_not_started",) if day < offer.start_date else ()),
-        *(("offer_ended",) if day > offer.end_date else ()),
-        *warnings,
+        leaves_at = max(send.send_at, send.created_at)
+        day = leaves_at.astimezone(holding.home_zone(chain)).date()
+        if offer.is_over(day):
+            raise OfferEnded
+        warnings = ("offer_not_started",) if day < offer.start_date else ()
+    shown = await previewing.shown_messages(
+        deps, conn, chain, send.kind, send.words, send.english, offer=offer
     )
+    await audiences.require_postal_address(deps, conn, chain, send.audience)
+    return schedules.warnings_of(warnings, shown)
 
 
 async def _shown(

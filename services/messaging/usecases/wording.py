@@ -13,13 +13,15 @@ from services.chassis.signing import Unsealable
 from services.messaging import templates
 from services.messaging.domain.chain import Chain, Language
 from services.messaging.domain.consent import Channel, MessageClass
+from services.messaging.domain.contact import Contact
 from services.messaging.domain.delivery import Delivery, MessageKind
 from services.messaging.domain.provider import Rejected
 from services.messaging.domain.standing import MemberAccount
 from services.messaging.storage import contacts, message_templates, standings
-from services.messaging.templates import Words
+from services.messaging.templates import Below, Words
 from services.messaging.usecases import occasions
 from services.messaging.usecases.deps import Deps
+from services.messaging.usecases.occasions import Occasion
 
 # "?s=receipt" marks whoever joins by the link in a receipt (D24).
 _MARKS: Mapping[MessageKind, str] = {MessageKind.RECEIPT: "?s=receipt"}
@@ -57,22 +59,23 @@ async def words(
             code = deps.sealer.open(delivery.sealed_code or b"").decode("ascii")
         except (Unsealable, UnicodeDecodeError):
             return Rejected(reason="code_unreadable")
+    contact = await _contact(conn, delivery)
     occasion = await occasions.of_delivery(deps, conn, delivery, chain)
     if isinstance(occasion, Rejected):
         return occasion
+    below = _below(deps, delivery, chain, contact)
+    if below is None:
+        return Rejected(reason="postal_address_missing")
     params = {
         "chain": name_of(chain),
         "code": code,
         "link": link_of(deps, chain) + (_MARKS.get(delivery.kind, "") if chain else ""),
-        **await _members(conn, delivery),
+        "phone": chain.contact_phone if chain else "",
+        "name": contact.given_name if contact else "",
         **delivery.params,
         **occasion.params,
     }
-    own = await _own(conn, delivery)
-    if occasion.words is not None:
-        own = dict.fromkeys(Language, occasion.words)
-    if occasion.english is not None:
-        own[Language.EN] = occasion.english
+    own = by_language(occasion, await _own(conn, delivery))
     languages = _languages(delivery, chain)
     # Own words were checked when they were saved, on other values: where these do not fit, the
     # given ones are said. Where there are none, this message alone fails and no other waits for it.
@@ -80,17 +83,17 @@ async def words(
         with contextlib.suppress(
             TemplateError, ArithmeticError, LookupError, TypeError, ValueError
         ):
-            return _render(deps, delivery, languages, params=params, own=said)
+            return _render(delivery, languages, params=params, own=said, below=below)
     return Rejected(reason="no_words")
 
 
 def _render(
-    deps: Deps,
     delivery: Delivery,
     languages: list[Language],
     *,
     params: Mapping[str, str],
     own: Mapping[Language, Words],
+    below: Below,
 ) -> Words:
     return templates.render(
         delivery.kind,
@@ -99,7 +102,7 @@ def _render(
         answer=delivery.params.get("answer", ""),
         params=params,
         own=own,
-        unsubscribe=unsubscribe_url(deps, delivery),
+        below=below,
     )
 
 
@@ -114,13 +117,52 @@ async def _own(conn: Connection, delivery: Delivery) -> dict[Language, Words]:
     }
 
 
-async def _members(conn: Connection, delivery: Delivery) -> dict[str, str]:
-    """What only this moment knows: her name."""
+def by_language(occasion: Occasion, own: Mapping[Language, Words]) -> dict[Language, Words]:
+    """The words in each language: those written for the occasion, else the chain's own."""
+    found = dict(own)
+    if occasion.words is not None:
+        found = dict.fromkeys(Language, occasion.words)
+    if occasion.english is not None:
+        found[Language.EN] = occasion.english
+    return found
+
+
+async def _contact(conn: Connection, delivery: Delivery) -> Contact | None:
+    """What only this moment knows of her: her name, and whether her address is proven."""
     told = (*templates.CUSTOM, MessageKind.ANNOUNCEMENT)
     if delivery.member_id is None or delivery.kind not in told:
-        return {}
-    contact = await contacts.find_contact(conn, delivery.chain_id, delivery.member_id)
-    return {"name": contact.given_name if contact else ""}
+        return None
+    return await contacts.find_contact(conn, delivery.chain_id, delivery.member_id)
+
+
+def _below(
+    deps: Deps, delivery: Delivery, chain: Chain | None, contact: Contact | None
+) -> Below | None:
+    """What stands below the words; None where an advertisement has no address to stand there."""
+    if delivery.channel is Channel.SMS:
+        return templates.NOTHING_BELOW
+    confirm = ""
+    if (
+        delivery.kind is MessageKind.WELCOME
+        and contact is not None
+        and contact.email == delivery.address
+        and not contact.email_verified
+    ):
+        proof = deps.proofs.make(
+            chain_id=contact.chain_id, member_id=contact.member_id, address=contact.email
+        )
+        confirm = f"{deps.public_url.rstrip('/')}/confirm/{proof}"
+    sender = sender_line(chain) if delivery.message_class is MessageClass.MARKETING else ""
+    if sender is None:
+        return None
+    return Below(unsubscribe=unsubscribe_url(deps, delivery), confirm=confirm, sender=sender)
+
+
+def sender_line(chain: Chain | None) -> str | None:
+    """Who advertises and where she gets her mail; None until the chain has said where."""
+    if chain is None or not chain.postal_address:
+        return None
+    return f"{name_of(chain)}, {chain.postal_address}"
 
 
 async def settled(conn: Connection, delivery: Delivery) -> Delivery:

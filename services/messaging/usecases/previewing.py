@@ -1,0 +1,177 @@
+"""What would leave, and to how many: made as the messages themselves are made; sends nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.chassis.postgres import Connection, in_transaction
+from services.messaging import templates
+from services.messaging.domain.audience import Audience, AudienceFilter, checked
+from services.messaging.domain.chain import Chain, ChainId, Language
+from services.messaging.domain.consent import Channel
+from services.messaging.domain.delivery import MessageKind
+from services.messaging.domain.errors import (
+    ChainUnknown,
+    OfferNotFound,
+    TemplateInvalid,
+    TemplateUnknown,
+)
+from services.messaging.domain.offer import OfferCopy, OfferId
+from services.messaging.domain.schedule import ScheduledWords, require_words
+from services.messaging.storage import audiences as audience_rows
+from services.messaging.storage import contacts, message_templates, offers
+from services.messaging.templates import Below, Preview, Words
+from services.messaging.usecases import audiences, numbers, occasions, wording
+from services.messaging.usecases.deps import Deps
+
+KINDS = (MessageKind.OFFER, MessageKind.ANNOUNCEMENT, MessageKind.BIRTHDAY)
+# A birthday message is for whoever has a birthday.
+ANY_BIRTHDAY = Audience(filter=AudienceFilter(birthday_months=tuple(range(1, 13))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewSend:
+    """A message to many, or a birthday message, as its owner is writing it."""
+
+    chain_id: ChainId
+    kind: MessageKind
+    offer_id: OfferId | None
+    words: ScheduledWords
+    english: ScheduledWords
+    audience: Audience
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownMessage:
+    """One message as it would arrive, and how many it would reach now."""
+
+    channel: Channel
+    language: Language
+    preview: Preview
+    # False: the chain's usual words.
+    written: bool
+    reachable: int = 0
+
+
+async def preview_send(deps: Deps, command: PreviewSend) -> list[ShownMessage]:
+    """Each channel and language: the words as they would leave, whom they would reach.
+
+    Refuses with OfferNotFound, WordsRequired for an announcement without words, TemplateInvalid,
+    TemplateUnknown for another kind, NumberOutOfRange, AudienceInvalid.
+    """
+    if command.kind not in KINDS:
+        raise TemplateUnknown
+    audience = checked(command.audience)
+    if command.kind is MessageKind.BIRTHDAY:
+        audience = ANY_BIRTHDAY
+
+    async def work(conn: Connection) -> list[ShownMessage]:
+        chain = await contacts.find_chain(conn, command.chain_id)
+        if chain is None:
+            raise ChainUnknown
+        offer: OfferCopy | None = None
+        if command.offer_id is not None:
+            offer = await offers.find(conn, chain.chain_id, command.offer_id)
+            if offer is None:
+                raise OfferNotFound
+        shown = await shown_messages(
+            deps, conn, chain, command.kind, command.words, command.english, offer=offer
+        )
+        return await _counted(deps, conn, chain, audience, shown)
+
+    return await in_transaction(deps.pool, work)
+
+
+async def shown_messages(
+    deps: Deps,
+    conn: Connection,
+    chain: Chain,
+    kind: MessageKind,
+    words: ScheduledWords,
+    english: ScheduledWords,
+    *,
+    offer: OfferCopy | None,
+) -> list[ShownMessage]:
+    """Every version of a message, none counted. Refuses with WordsRequired, TemplateInvalid."""
+    if kind is MessageKind.ANNOUNCEMENT:
+        require_words(words)
+    found: list[ShownMessage] = []
+    for channel in Channel:
+        said = occasions.said(deps, kind, channel, chain, words, english, offer=offer)
+        if said.words is not None:
+            templates.check(kind, channel, said.words)
+        if said.english is not None:
+            _check_english(kind, channel, said.english)
+        own = {
+            language: Words(subject=subject, body=body)
+            for language, (subject, body) in (
+                await message_templates.of_kind(conn, chain.chain_id, kind, channel)
+            ).items()
+        }
+        spoken = wording.by_language(said, own)
+        for language in Language:
+            written = spoken.get(language) or templates.given_words(kind, channel, language)
+            found.append(
+                ShownMessage(
+                    channel=channel,
+                    language=language,
+                    written=said.words is not None
+                    or (said.english is not None and language is Language.EN),
+                    preview=templates.preview(
+                        kind,
+                        channel,
+                        language,
+                        written,
+                        params={
+                            "chain": wording.name_of(chain),
+                            "link": wording.link_of(deps, chain),
+                            **_NO_OFFER,
+                            **said.params,
+                        },
+                        below=_below(deps, channel, chain),
+                    ),
+                )
+            )
+    return found
+
+
+_NO_OFFER = dict.fromkeys(("offer", "description", "exclusion", "until"), "")
+
+
+def _check_english(kind: MessageKind, channel: Channel, words: Words) -> None:
+    try:
+        templates.check(kind, channel, words)
+    except TemplateInvalid as invalid:
+        raise TemplateInvalid(field=f"english.{invalid.field}", params=invalid.params) from None
+
+
+def _below(deps: Deps, channel: Channel, chain: Chain) -> Below:
+    if channel is Channel.SMS:
+        return templates.NOTHING_BELOW
+    return Below(
+        unsubscribe=f"{deps.public_url.rstrip('/')}/u/…", sender=wording.sender_line(chain) or ""
+    )
+
+
+async def _counted(
+    deps: Deps,
+    conn: Connection,
+    chain: Chain,
+    audience: Audience,
+    shown: list[ShownMessage],
+) -> list[ShownMessage]:
+    counts = await audience_rows.count_by_version(
+        conn,
+        audiences.chosen(deps, chain, audience),
+        shared_number=await numbers.number_of(deps, conn, chain) == deps.sms_number,
+    )
+    return [
+        ShownMessage(
+            channel=one.channel,
+            language=one.language,
+            preview=one.preview,
+            written=one.written,
+            reachable=counts.get((one.channel, one.language), 0),
+        )
+        for one in shown
+    ]
