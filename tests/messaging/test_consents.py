@@ -271,8 +271,8 @@ async def test_answers_come_in_the_members_language_and_to_strangers_in_both(
     assert "répondez OUI" in await answer(OTHER_PHONE)
     assert "Reply" not in await answer(OTHER_PHONE)
     stranger = await answer("+15145550188")
-    assert "Répondez ARRET" in stranger
-    assert "Reply STOP" in stranger
+    assert "ARRET pour cesser" in stranger
+    assert "STOP to stop" in stranger
     assert "https://fidelite.example.ca/m/salon-" in stranger
 
 

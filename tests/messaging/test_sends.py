@@ -467,7 +467,8 @@ async def test_the_report_tells_who_took_and_who_used(
             offer_id=str(offer_id),
             version=version,
         ).SerializeToString()
-        return Fact(type=f"reward.{kind}", chain_id=chain_id, key="one", payload=payload)
+        at = NOW + timedelta(hours=version)
+        return Fact(type=f"reward.{kind}", chain_id=chain_id, key="one", payload=payload, time=at)
 
     first, second, third, fourth = (uuid4() for _ in range(4))
     facts = [
@@ -543,10 +544,10 @@ async def test_sq_51_each_reads_a_message_to_many_in_her_own_language(
 
     assert sorted(read) == sorted(
         [
-            (alice.phone, "Salon Mèche: nouveau programme."),
-            (alice.phone, "Salon Mèche: nouveau programme."),
-            (anna.phone, "Salon Mèche: hello."),
-            (anna.phone, "Salon Mèche: nouveau programme."),
+            (alice.phone, "Salon Mèche: nouveau programme. ARRET pour cesser"),
+            (alice.phone, "Salon Mèche: nouveau programme. ARRET pour cesser"),
+            (anna.phone, "Salon Mèche: hello. STOP to stop"),
+            (anna.phone, "Salon Mèche: nouveau programme. STOP to stop"),
         ]
     )
 

@@ -117,7 +117,10 @@ async def acts(conn: Connection, chain_id: ChainId, *, limit: int) -> list[Numbe
 
 
 async def set_keyword(conn: Connection, chain_id: ChainId, keyword: str) -> ChainNumber | None:
-    """Change what the number answers to, beside what it answered before; None when the chain has no number."""
+    """Change what the number answers to, beside what it answered before.
+
+    None when the chain has no number.
+    """
     return _number(
         await conn.fetchrow(
             """

@@ -303,7 +303,8 @@ async def put_coupon(
         """
         INSERT INTO offer_coupon AS kept
             (chain_id, reward_id, offer_id, member_id, used, voided, version, taken_at, used_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $5 THEN $8 END)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::timestamptz,
+                CASE WHEN $5::boolean THEN $8::timestamptz END)
         ON CONFLICT (chain_id, reward_id) DO UPDATE
             SET used = excluded.used, voided = excluded.voided, version = excluded.version,
                 taken_at = least(kept.taken_at, excluded.taken_at),

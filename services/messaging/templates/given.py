@@ -65,12 +65,12 @@ BODIES: Mapping[Key, str] = {
     ),
     ("WELCOME", Channel.SMS, Language.FR): (
         "{{ chain }}: vous voilà inscrit(e)"
-        "{% if points %} et vous avez {{ points }} {{ term }}{% endif %}! Vos points: {{ link }} "
+        "{% if points %} avec {{ points }} {{ term }}{% endif %}! Vos points: {{ link }} "
         "Répondez ARRET pour cesser, AIDE pour de l'aide."
     ),
     ("WELCOME", Channel.SMS, Language.EN): (
         "{{ chain }}: you are enrolled"
-        "{% if points %} and have {{ points }} {{ term }}{% endif %}! "
+        "{% if points %} with {{ points }} {{ term }}{% endif %}! "
         "Your points: {{ link }} Reply STOP to stop, HELP for help."
     ),
     ("WELCOME", Channel.EMAIL, Language.FR): (

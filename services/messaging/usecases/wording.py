@@ -26,6 +26,9 @@ from services.messaging.usecases.occasions import Occasion
 # "?s=receipt" marks whoever joins by the link in a receipt (D24).
 _MARKS: Mapping[MessageKind, str] = {MessageKind.RECEIPT: "?s=receipt"}
 
+# What these said of the balance when they were queued is old news after a night.
+_SAY_BALANCE = frozenset({MessageKind.RECEIPT, MessageKind.DEDUCTION})
+
 
 def name_of(chain: Chain | None) -> str:
     """Who speaks."""
@@ -168,9 +171,18 @@ def sender_line(chain: Chain | None) -> str | None:
 async def settled(conn: Connection, delivery: Delivery) -> Delivery:
     """A status with the balance of now, each program's, the fullest first (SQ-32).
 
-    Every later attempt says the same: a lookup at the provider goes by the words.
+    So too a receipt or a deduction that has waited: what it held back may be old by then. Every
+    later attempt says the same: a lookup at the provider goes by the words.
     """
-    if delivery.kind is not MessageKind.STATUS or delivery.attempts or delivery.member_id is None:
+    if delivery.attempts or delivery.member_id is None:
+        return delivery
+    if delivery.kind in _SAY_BALANCE and delivery.waits_until is not None:
+        accounts = await standings.accounts_of(conn, delivery.chain_id, delivery.member_id)
+        named = [one for one in accounts if one.program_name == delivery.params.get("program")]
+        if len(named) != 1:
+            return delivery
+        return replace(delivery, params={**delivery.params, "balance": str(named[0].balance)})
+    if delivery.kind is not MessageKind.STATUS:
         return delivery
     accounts = await standings.accounts_of(conn, delivery.chain_id, delivery.member_id)
     return replace(delivery, params={**delivery.params, **_balances(accounts)})
