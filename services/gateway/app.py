@@ -16,6 +16,7 @@ from services.chassis.clock import Clock
 from services.chassis.signing import Sealer, Signer
 from services.gateway import (
     admin,
+    confirm,
     errors,
     front,
     hot,
@@ -53,6 +54,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tablet.router,
     admin.router,
     unsubscribe.router,
+    confirm.router,
     webhooks.router,
 )
 

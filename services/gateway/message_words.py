@@ -123,6 +123,34 @@ MESSAGE_REFUSALS: Final[Mapping[str, Words]] = {
         en="The message says nothing yet. Write a text, or an e-mail.",
         fr="Le message ne dit encore rien. Écrivez un texto ou un courriel.",
     ),
+    "OFFER_ENDED": Words(
+        status=409,
+        public="CONFLICT",
+        en="This offer is over on that day: nobody could take it. Change its end date or the time "
+        "of sending.",
+        fr="Cette offre est terminée ce jour-là : personne ne pourrait la prendre. Changez sa date "
+        "de fin ou le moment de l’envoi.",
+    ),
+    "SEND_AT_PAST": Words(
+        status=400,
+        public="INVALID_TIME",
+        en="This time is past. Choose a later one, or none to send now.",
+        fr="Ce moment est passé. Choisissez-en un autre, ou aucun pour envoyer maintenant.",
+    ),
+    "POSTAL_ADDRESS_MISSING": Words(
+        status=409,
+        public="BAD_REQUEST",
+        en="An e-mail that advertises must name your postal address. Enter it under “Design and "
+        "image”, then send.",
+        fr="Un courriel d’offre doit dire votre adresse postale. Entrez-la dans « Conception et "
+        "image », puis envoyez.",
+    ),
+    "PROOF_INVALID": Words(
+        status=404,
+        public="NOT_FOUND",
+        en="This link is not one of ours, or the address has changed since.",
+        fr="Ce lien n’est pas de nous, ou l’adresse a changé depuis.",
+    ),
     "SCHEDULED_TYPE_INVALID": Words(
         status=400,
         public="INVALID_ENUM_VALUE",

@@ -55,6 +55,8 @@ async def _page(
         name=desk.chain.name,
         brand_color=desk.chain.brand_color,
         language=i18n.language_name(desk.chain.language),
+        postal_address=desk.chain.postal_address,
+        contact_phone=desk.chain.contact_phone,
     )
     return desk.show(
         "design.html",
@@ -84,7 +86,8 @@ async def _change(desk: Desk, request: UpdateChainRequest, fields: Fields) -> Re
     try:
         await desk.deps.clients.enrollment.UpdateChain(request)
     except RemoteRefusal as refusal:
-        shown = {"name": "name", "brand_color": "brand_color", "logo": "logo"}
+        fields_of_form = ("name", "brand_color", "logo", "postal_address", "contact_phone")
+        shown = {name: name for name in fields_of_form}
         return await _page(
             desk, fields=fields, problems=problems_of(refusal, desk.language, shown=shown)
         )
@@ -94,7 +97,7 @@ async def _change(desk: Desk, request: UpdateChainRequest, fields: Fields) -> Re
 
 @router.post("/admin/design")
 async def save_look(desk: ManagerDesk) -> Response:
-    """ "Sauvegarder": name, colour, language of the chain's pages."""
+    """ "Sauvegarder": name, colour, language of the chain's pages, its addresses."""
     fields = await read_fields(desk.request)
     if not _COLOR.fullmatch(fields.text("brand_color")):
         words = desk.say("Choisissez une couleur, par exemple #5b2a5e.")
@@ -104,6 +107,8 @@ async def save_look(desk: ManagerDesk) -> Response:
         name=fields.text("name"),
         brand_color=fields.text("brand_color"),
         language=i18n.language_value(fields["language"]),
+        postal_address=fields.text("postal_address") if "postal_address" in fields else None,
+        contact_phone=fields.text("contact_phone") if "contact_phone" in fields else None,
         actor=desk.principal.actor,
     )
     return await _change(desk, request, fields)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from loyalty.messaging.v1.messaging_pb2 import (
-    MESSAGE_KIND_ANNOUNCEMENT,
     MessageKind,
     MessageTemplate,
     PreviewMessageRequest,
+    PreviewSendRequest,
+    SendWords,
 )
 from loyalty.types.v1 import types_pb2
 
 from services.chassis.errors import RemoteRefusal
+from services.gateway.admin.audience import Choice
 from services.gateway.admin.desk import Desk
+from services.gateway.arriving import with_offer
 from services.gateway.web.forms import NO_PROBLEMS, Problems, problems_of
 
 
@@ -40,65 +43,71 @@ class Preview:
     # Letters that leave room for 70 signs in a text instead of 160.
     beyond_gsm: str
     warnings: tuple[str, ...]
+    # How many would get this very message now; of words by themselves nobody is counted.
+    reachable: int = 0
 
 
 async def previews_of(
-    desk: Desk, kind: MessageKind.ValueType, words: Words, english: Words = Words()
-) -> tuple[list[Preview], Problems]:
-    """The message by text and by e-mail as its readers get it, or what is wrong with it.
-
-    Words of her own are the same in both languages unless she wrote English ones too.
-    """
-    found: list[Preview] = []
-    for channel in (types_pb2.CHANNEL_SMS, types_pb2.CHANNEL_EMAIL):
-        for language, prefix, written in _versions(kind, channel, words, english):
-            template = MessageTemplate(
-                kind=kind,
-                channel=channel,
-                language=types_pb2.LANGUAGE_EN if language == "en" else types_pb2.LANGUAGE_FR,
-                subject=written.email_subject if channel == types_pb2.CHANNEL_EMAIL else "",
-                body=_body(written, channel),
-            )
-            try:
-                shown = await preview_of(desk, template)
-            except RemoteRefusal as refusal:
-                field = "sms_body" if channel == types_pb2.CHANNEL_SMS else "email_body"
-                if refusal.field.rpartition(".")[2] == "subject":
-                    field = "email_subject"
-                shown_at = {refusal.field: prefix + field}
-                return [], problems_of(refusal, desk.language, shown=shown_at)
-            found.append(replace(shown, language=language))
-    return found, NO_PROBLEMS
-
-
-def _body(words: Words, channel: types_pb2.Channel.ValueType) -> str:
-    return words.sms_body if channel == types_pb2.CHANNEL_SMS else words.email_body
-
-
-def _versions(
+    desk: Desk,
     kind: MessageKind.ValueType,
-    channel: types_pb2.Channel.ValueType,
     words: Words,
-    english: Words,
-) -> list[tuple[str, str, Words]]:
-    """Who reads what on a channel: language ("" = everybody), prefix of its fields, words."""
-    if kind == MESSAGE_KIND_ANNOUNCEMENT:
-        words, english = _on_every_channel(words), _on_every_channel(english)
-    own, own_english = _body(words, channel), _body(english, channel)
-    if not own_english:
-        return [("", "", words)] if own else [("fr", "", words), ("en", "", words)]
-    return [("fr", "", words), ("en", "english_", english)]
-
-
-def _on_every_channel(words: Words) -> Words:
-    """What was written for one channel is said on the other too, as it will be when it leaves."""
-    if not words.sms_body and not words.email_body:
-        return words
-    return Words(
-        sms_body=words.sms_body or words.email_body,
-        email_subject=words.email_subject or "{{ chain }}",
-        email_body=words.email_body or words.sms_body,
+    english: Words = Words(),
+    *,
+    offer_id: str = "",
+    choice: Choice | None = None,
+) -> tuple[list[Preview], Problems]:
+    """The message by text and by e-mail exactly as it would leave, or what is wrong with it."""
+    request = PreviewSendRequest(
+        chain_id=desk.chain_id,
+        kind=kind,
+        offer_id=offer_id,
+        words=_send_words(words),
+        english=_send_words(english),
+        filter=choice.filter if choice else None,
+        excluded_member_ids=choice.excluded if choice else (),
     )
+    try:
+        answer = await with_offer(
+            desk.deps,
+            desk.chain_id,
+            offer_id,
+            desk.deps.clients.messaging.PreviewSend,
+            request,
+        )
+    except RemoteRefusal as refusal:
+        return [], problems_of(refusal, desk.language, shown=_shown_at(refusal.field, words))
+    return [
+        Preview(
+            by_text=one.channel == types_pb2.CHANNEL_SMS,
+            language="en" if one.language == types_pb2.LANGUAGE_EN else "fr",
+            subject=one.subject,
+            body=one.body,
+            segments=one.segments,
+            beyond_gsm=one.beyond_gsm,
+            warnings=tuple(one.warnings),
+            reachable=one.reachable,
+        )
+        for one in answer.messages
+    ], NO_PROBLEMS
+
+
+def _send_words(words: Words) -> SendWords:
+    return SendWords(
+        sms_body=words.sms_body,
+        email_subject=words.email_subject,
+        email_body=words.email_body,
+    )
+
+
+def _shown_at(field: str, words: Words) -> dict[str, str]:
+    """The box of the form at which a refused part of the words stands."""
+    prefix = "english_" if field.startswith("english.") else ""
+    name = field.rpartition(".")[2]
+    if name == "subject":
+        return {field: f"{prefix}email_subject"}
+    if name == "body":
+        return {field: f"{prefix}{'sms' if words.sms_body else 'email'}_body"}
+    return {field: name}
 
 
 async def preview_of(desk: Desk, template: MessageTemplate) -> Preview:

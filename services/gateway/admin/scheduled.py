@@ -71,7 +71,9 @@ async def _form(
             email_subject=said["email_subject"],
             email_body=said["email_body"],
         )
-        previews, problems = await previews_of(desk, messaging_pb2.MESSAGE_KIND_BIRTHDAY, words)
+        previews, problems = await previews_of(
+            desk, messaging_pb2.MESSAGE_KIND_BIRTHDAY, words, offer_id=said["offer_id"]
+        )
     return desk.show(
         "scheduled_message.html",
         here="scheduled",

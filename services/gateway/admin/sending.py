@@ -116,7 +116,9 @@ async def _show(
     programs = await clients.points.ListPrograms(ListProgramsRequest(chain_id=desk.chain_id))
     if preview and not problems:
         written = _words(choice), _words(choice, "english_")
-        shown, problems = await previews_of(desk, subject.kind, *written)
+        shown, problems = await previews_of(
+            desk, subject.kind, *written, offer_id=subject.offer_id, choice=choice
+        )
     else:
         shown = []
     return desk.show(

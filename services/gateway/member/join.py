@@ -87,13 +87,15 @@ async def join_page(
 ) -> Response:
     """The form that makes a visitor a member; both boxes of consent start unticked."""
     query = visit.request.query_params
-    said = fields or Fields(phone=texted_phone(visit, query.get("t", "")))
+    texted = (fields or query).get("t", "")[:TOKEN_LENGTH_MAX]
+    said = fields or Fields(phone=texted_phone(visit, texted))
     return visit.show(
         "join.html",
         problems=problems,
         said=said,
         key=new_key(),
         earn_token=earn_token,
+        texted=texted,
         mark=said["s"] or query.get("s", "")[:20],
         next_path=visit.own_path(said["next"] or query.get("next", "")),
         done=query.get("done", ""),
@@ -210,6 +212,8 @@ async def _enroll(visit: Visit, fields: Fields, earn_token: str) -> EnrollMember
             consents=consents_of(fields),
             actor=Actor(kind=Actor.KIND_MEMBER),
             start_session=True,
+            # The link came by a text to this phone: who opened it holds it (D18).
+            proven_phone=texted_phone(visit, fields["t"]) if fields["t"] else "",
         )
     )
 
