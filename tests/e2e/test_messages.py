@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -103,3 +105,60 @@ async def test_a_keyword_is_answered_with_a_form_that_knows_the_phone(stack: Sta
     assert f'value="{phone}"' in page
     assert 'value="sms"' in page
     assert phone not in altered
+
+
+async def test_who_joins_by_the_texted_link_is_reachable_at_once(stack: Stack) -> None:
+    """LS-21, LS-60, D18: the link came to her phone; an offer reaches her without a code."""
+    chain = await open_chain(stack)
+    phone = fresh_phone()
+    door = f"/v2/operator/chains/{chain.told['chain_id']}/text-to-join"
+    async with chain.client() as client:
+        operator = {"Authorization": f"Bearer {stack.operator_key}"}
+        given = await client.put(door, json={}, headers=operator)
+        number = given.json()["text_to_join"]["number"]
+        text = {"from": phone, "to": number, "body": "JOIGNEZ"}
+        assert (await client.post("/v2/sandbox/sms", json=text)).status_code == 200
+        (answer,) = await mail_when(client, phone, several(1))
+        link = next(word for word in answer["body"].split() if "/join?" in word)
+        async with httpx.AsyncClient(follow_redirects=True) as visitor:
+            form = hidden((await visitor.get(link)).text) | {"phone": phone, "consent_sms": "1"}
+            joined = await visitor.post(link.partition("?")[0], data=form)
+            assert joined.status_code == 200, joined.text
+            account = (await visitor.get(f"{link.partition('/join')[0]}/account")).text
+        assert "à confirmer" not in account
+        await mail_when(client, phone, several(2))
+        send = {"idempotency_key": str(uuid4()), "send": {"sms_body": "{{ chain }}: du neuf"}}
+        made = await client.post("/v2/messages/sends", json=send)
+        assert made.status_code == 200, made.text
+        told = await mail_when(client, phone, several(3))
+    assert told[-1]["body"].endswith("du neuf ARRET pour cesser")
+
+
+async def test_the_welcome_email_confirms_its_address_by_one_press(stack: Stack) -> None:
+    """D18: opening the link changes nothing, the button does; a wrong link says what is wrong."""
+    chain = await open_chain(stack)
+    email = f"alice-{uuid4().hex[:8]}@example.com"
+    async with chain.client() as client, httpx.AsyncClient(follow_redirects=True) as visitor:
+        base = chain.told["member_url"]
+        form = hidden((await visitor.get(f"{base}/join")).text)
+        joined = await visitor.post(f"{base}/join", data=form | {"email": email})
+        assert joined.status_code == 200, joined.text
+        (welcome,) = await mail_when(client, email, several(1))
+        link = next(word for word in welcome["body"].split() if "/confirm/" in word)
+        page = await visitor.get(link)
+        assert (page.status_code, email in link) == (200, False)
+        assert "à confirmer" in (await visitor.get(f"{base}/account")).text
+        async with httpx.AsyncClient() as stranger:
+            for _ in range(2):
+                done = await stranger.post(link, headers={"accept-language": "fr"})
+                assert done.status_code == 200, done.text
+                assert "confirmée" in done.text
+            wrong = await stranger.post(f"{link}x", headers={"accept-language": "en"})
+        assert wrong.status_code == 404
+        assert "not one of ours" in wrong.text
+        assert "à confirmer" not in (await visitor.get(f"{base}/account")).text
+
+
+def hidden(page: str) -> dict[str, str]:
+    """The hidden fields of the page's forms."""
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))

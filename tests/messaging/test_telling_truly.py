@@ -21,10 +21,11 @@ from services.messaging.domain.chain import ChainId, Language, Plan
 from services.messaging.domain.consent import Channel
 from services.messaging.domain.mailbox import SandboxMessage
 from services.messaging.domain.offer import OfferId
-from services.messaging.usecases import numbers, offers_news, preferences
+from services.messaging.usecases import numbers, offers_news, preferences, timely
 from services.messaging.usecases.offers_news import CouponNews
 from services.messaging.usecases.preferences import SettingsChange
 from tests.messaging.conftest import EMAIL, NOW, PHONE, POSTAL_ADDRESS, MessagingHarness
+from tests.messaging.ledger import Ledger
 from tests.messaging.test_sends import members, offer, report, send
 from tests.messaging.test_text_to_join import OWN, leave_pro, pro_chain
 from tests.messaging.wire import serving
@@ -392,3 +393,59 @@ async def test_quiet_hours_that_end_by_choice_let_go_what_waits(
     )
     await messaging.drain()
     assert [one.kind.value for one in await messaging.mailbox(chain_id)] == ["WELCOME"]
+
+
+async def test_what_waited_for_the_morning_says_the_balance_of_the_morning(
+    messaging: MessagingHarness,
+) -> None:
+    """SQ-62: she heard of her later balance meanwhile; an old one would contradict it."""
+    chain_id = await messaging.chain()
+    alice = await messaging.enroll(chain_id)
+    await messaging.drain()
+    await preferences.update_settings(
+        messaging.deps, SettingsChange(chain_id=chain_id, quiet_from="09:00", quiet_until="20:00")
+    )
+    ledger = Ledger(messaging=messaging, chain_id=chain_id, member_id=alice.member_id)
+    await ledger.program()
+    await ledger.earn(4)
+    await messaging.drain()
+    await ledger.tell("points.promoted", ledger.posted(8))
+    await preferences.update_settings(
+        messaging.deps, SettingsChange(chain_id=chain_id, quiet_from="", quiet_until="")
+    )
+    await messaging.drain()
+    (receipt,) = await of_kind(messaging, chain_id, "RECEIPT")
+    assert "vous gagnez 4 points. Solde: 12." in receipt.body
+
+
+async def test_an_offer_is_judged_on_the_day_of_sending(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """LS-52, LS-67: a wish leaves without an offer that has not begun; a planned send of one that
+    was cut short meanwhile leaves to nobody.
+    """
+    chain_id = await messaging.chain(plan=Plan.ESSENTIEL)
+    offer_id = await offer(messaging, chain_id)
+    (alice,) = await members(messaging, chain_id, 1, birthday="--11-20")
+    await door.CreateScheduledMessage(
+        pb.CreateScheduledMessageRequest(
+            idempotency_key=str(uuid4()),
+            chain_id=str(chain_id),
+            message=pb.ScheduledMessage(
+                type=pb.SCHEDULED_MESSAGE_TYPE_BIRTHDAY, offer_id=str(offer_id), enabled=True
+            ),
+        )
+    )
+    planned = await send(door, chain_id, offer_id=str(offer_id), send_at=NOW + timedelta(days=4))
+    await offer(messaging, chain_id, offer_id=offer_id, start_date=date(2026, 11, 22), version=2)
+    await timely.run_due(messaging.deps, chain_id)
+    await messaging.drain()
+    (wish,) = await of_kind(messaging, chain_id, "BIRTHDAY")
+    assert wish.recipient == alice.phone
+    assert "/offers/" not in wish.body
+    await offer(messaging, chain_id, offer_id=offer_id, end_date=date(2026, 11, 23), version=3)
+    messaging.clock.set(NOW + timedelta(days=4))
+    await timely.run_due(messaging.deps, chain_id)
+    await messaging.drain()
+    assert await of_kind(messaging, chain_id, "OFFER") == []
+    assert (await report(door, planned)).status == pb.SEND_STATUS_STOPPED

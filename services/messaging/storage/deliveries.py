@@ -495,19 +495,3 @@ async def wake_waiting(conn: Connection, chain_id: ChainId, *, real_now: datetim
         CHANNEL,
     )
     return woken
-
-
-async def was_welcomed(conn: Connection, chain_id: ChainId, member_id: MemberId) -> bool:
-    """Whether a member's welcome has left."""
-    found: bool = await conn.fetchval(
-        """
-        SELECT EXISTS (
-            SELECT FROM delivery
-            WHERE chain_id = $1 AND kind = 'WELCOME' AND key = $2
-              AND state IN ('SENDING', 'SENT', 'DELIVERED')
-        )
-        """,
-        chain_id,
-        str(member_id),
-    )
-    return found

@@ -49,6 +49,7 @@ class CreateSend:
     words: ScheduledWords
     audience: Audience
     send_at: datetime | None
+    # For those who read English.
     english: ScheduledWords = NO_WORDS
 
 

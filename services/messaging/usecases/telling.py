@@ -6,7 +6,6 @@ Consent is not asked here but when the message leaves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -59,12 +58,10 @@ async def tell_contacts(
     """
     now = deps.clock.real_now()
     new = []
-    for told, contact in news:
-        each = told
+    for each, contact in news:
         channel = joined_by(contact)
         if await _in_welcome(deps, conn, each) or channel is None:
             continue
-        each = await _without_enrolment(conn, each)
         if each.kind in SMS_ONLY and not contact.phone:
             continue
         new.append(
@@ -98,15 +95,6 @@ async def _in_welcome(deps: Deps, conn: Connection, news: News) -> bool:
         params={name: news.params[name] for name in ("points", "term", "balance")},
         real_now=deps.clock.real_now(),
     )
-
-
-async def _without_enrolment(conn: Connection, news: News) -> News:
-    """A first receipt tells of the enrolment (D20), unless a welcome has told of it already."""
-    if news.kind is not MessageKind.RECEIPT or not news.params.get("first"):
-        return news
-    if not await deliveries.was_welcomed(conn, news.chain_id, news.member_id):
-        return news
-    return replace(news, params={**news.params, "first": ""})
 
 
 def _real(deps: Deps, news: News) -> datetime:
