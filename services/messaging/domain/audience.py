@@ -58,6 +58,26 @@ class AudienceMember:
     language: Language
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudienceCount:
+    """How many may be reached by one channel in one language."""
+
+    channel: Channel
+    language: Language
+    members: int
+    # Of them, those to whom the offer was sent before.
+    already: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """What a page of an audience shows, where it is less than all; it changes no count."""
+
+    # None: whoever they are.
+    only: tuple[MemberId, ...] | None = None
+    reachable: bool = False
+
+
 def checked(audience: Audience) -> Audience:
     """The audience, if it is a possible one. Refuses with NumberOutOfRange, AudienceInvalid."""
     asked = audience.filter

@@ -10,7 +10,7 @@ from loyalty.types.v1 import types_pb2
 
 from services.chassis.idempotency import fingerprint
 from services.messaging.domain import errors
-from services.messaging.domain.audience import Audience, AudienceFilter, AudienceMember
+from services.messaging.domain.audience import Audience, AudienceFilter, AudienceMember, Looking
 from services.messaging.domain.chain import Language, MemberId
 from services.messaging.domain.consent import Channel
 from services.messaging.domain.schedule import ScheduledWords
@@ -48,6 +48,10 @@ class SendsServicer(Door):
             reading.chain_id(request.chain_id),
             _filter(request.filter),
             after=after,
+            looking=Looking(
+                only=tuple(reading.member_id(one) for one in request.member_ids) or None,
+                reachable=request.only_reachable,
+            ),
             limit=limit + 1,
         )
         shown = page.members[:limit]
@@ -56,6 +60,29 @@ class SendsServicer(Door):
             cursor=str(shown[-1].member_id) if len(page.members) > limit else "",
             total=page.total,
             reachable=page.reachable,
+        )
+
+    async def CountAudience(
+        self, request: pb.CountAudienceRequest, context: object
+    ) -> pb.CountAudienceResponse:
+        """`audiences.count`."""
+        size = await audiences.count(
+            self._deps,
+            reading.chain_id(request.chain_id),
+            _audience(request),
+            offer_id=reading.offer_id(request.offer_id) if request.offer_id else None,
+        )
+        return pb.CountAudienceResponse(
+            chosen=size.chosen,
+            reachable=[
+                pb.AudienceCount(
+                    channel=writing.to_channel(one.channel),
+                    language=types_pb2.Language.Value(f"LANGUAGE_{one.language.value}"),
+                    members=one.members,
+                    already=one.already,
+                )
+                for one in size.reachable
+            ],
         )
 
     async def CreateSend(
@@ -149,7 +176,9 @@ def _words(asked: pb.CreateSendRequest | pb.SendWords) -> ScheduledWords:
     )
 
 
-def _audience(asked: pb.CreateSendRequest | pb.PreviewSendRequest) -> Audience:
+def _audience(
+    asked: pb.CreateSendRequest | pb.CountAudienceRequest | pb.PreviewSendRequest,
+) -> Audience:
     return Audience(
         filter=_filter(asked.filter),
         excluded=tuple(reading.member_id(one) for one in asked.excluded_member_ids),

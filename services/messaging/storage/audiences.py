@@ -5,16 +5,22 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from services.messaging.domain.audience import Audience, AudienceMember
+from services.messaging.domain.audience import (
+    Audience,
+    AudienceCount,
+    AudienceMember,
+    Looking,
+)
 from services.messaging.domain.chain import PLATFORM, ChainId, Language, MemberId
 from services.messaging.domain.consent import Channel
+from services.messaging.domain.offer import OfferId
 
 if TYPE_CHECKING:
     from services.chassis.postgres import Connection
 
 # The members of an audience with their channel (LS-60). The parameters are those of `chosen`.
 CHOSEN = """
-SELECT contact.member_id, contact.language, way.channel,
+SELECT contact.member_id, contact.given_name, contact.language, way.channel,
        CASE way.channel WHEN 'SMS' THEN contact.phone WHEN 'EMAIL' THEN contact.email END
            AS address,
        CASE way.channel WHEN 'SMS' THEN contact.phone_verified
@@ -70,6 +76,11 @@ LEFT JOIN consent ON consent.chain_id = $1 AND consent.channel = chosen.channel
 LEFT JOIN consent AS number ON number.chain_id = $14 AND number.channel = chosen.channel
      AND number.address = chosen.address
 """  # noqa: S608
+
+
+# As a list of names is read: without accents and capitals, those without a name last.
+_IN_ORDER = """(given_name = ''), translate(lower(given_name),
+    'àâäáçéèêëíîïñóôöúùûüÿœæ', 'aaaaceeeeiiinooouuuuyoa'), member_id"""
 
 
 def chosen(
@@ -142,6 +153,46 @@ async def reaches_email(conn: Connection, who: tuple[object, ...]) -> bool:
     return found
 
 
+async def counts(
+    conn: Connection,
+    who: tuple[object, ...],
+    *,
+    shared_number: bool,
+    language: Language,
+    offer_id: OfferId | None,
+) -> list[AudienceCount]:
+    """How many may be reached by each channel in each language, and had an offer already."""
+    rows = await conn.fetch(
+        f"""
+        SELECT channel, coalesce(language, $16) AS language, count(*) AS members,
+               count(*) FILTER (WHERE EXISTS (
+                   SELECT FROM message_send
+                   JOIN delivery ON delivery.chain_id = message_send.chain_id
+                        AND delivery.send_id = message_send.id
+                   WHERE message_send.chain_id = $1 AND message_send.offer_id = $15
+                     AND delivery.member_id = barred.member_id
+                     AND delivery.state IN ('QUEUED', 'SENDING', 'SENT', 'DELIVERED', 'UNKNOWN')
+               )) AS already
+        FROM ({_BARRED}) AS barred
+        WHERE barrier = ''
+        GROUP BY 1, 2 ORDER BY 1, 2
+        """,  # noqa: S608
+        *who,
+        PLATFORM if shared_number else None,
+        offer_id,
+        language.value,
+    )
+    return [
+        AudienceCount(
+            channel=Channel(row["channel"]),
+            language=Language(row["language"]),
+            members=row["members"],
+            already=row["already"],
+        )
+        for row in rows
+    ]
+
+
 async def page(
     conn: Connection,
     who: tuple[object, ...],
@@ -149,20 +200,26 @@ async def page(
     shared_number: bool,
     language: Language,
     after: MemberId | None,
+    looking: Looking,
     limit: int,
 ) -> list[AudienceMember]:
-    """Some of an audience, in order of id, after one of them."""
+    """Some of an audience, in order of name, after one of them."""
     rows = await conn.fetch(
         f"""
         SELECT member_id, language, channel, barrier, balance, tier_name, last_visit_at
         FROM ({_BARRED}) AS barred
-        WHERE $15::uuid IS NULL OR member_id > $15
-        ORDER BY member_id LIMIT $16
+        WHERE ($15::uuid IS NULL OR ({_IN_ORDER}) > (
+                  SELECT {_IN_ORDER} FROM contact WHERE chain_id = $1 AND member_id = $15))
+          AND ($17::uuid[] IS NULL OR member_id = ANY($17))
+          AND (NOT $18::boolean OR barrier = '')
+        ORDER BY {_IN_ORDER} LIMIT $16
         """,  # noqa: S608
         *who,
         PLATFORM if shared_number else None,
         after,
         limit,
+        None if looking.only is None else list(looking.only),
+        looking.reachable,
     )
     return [
         AudienceMember(

@@ -6,9 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.chassis.postgres import Connection, in_transaction
-from services.messaging.domain.audience import Audience, AudienceFilter, AudienceMember, checked
+from services.messaging.domain.audience import (
+    Audience,
+    AudienceCount,
+    AudienceFilter,
+    AudienceMember,
+    Looking,
+    checked,
+)
 from services.messaging.domain.chain import Chain, ChainId, MemberId
 from services.messaging.domain.errors import ChainUnknown, PostalAddressMissing
+from services.messaging.domain.offer import OfferId
 from services.messaging.storage import audiences as rows
 from services.messaging.storage import contacts
 from services.messaging.usecases import numbers
@@ -24,6 +32,14 @@ class Page:
     reachable: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """What a message to an audience would come to."""
+
+    chosen: int
+    reachable: Sequence[AudienceCount]
+
+
 async def list_audience(
     deps: Deps,
     chain_id: ChainId,
@@ -31,8 +47,9 @@ async def list_audience(
     *,
     after: MemberId | None,
     limit: int,
+    looking: Looking = Looking(),
 ) -> Page:
-    """A page of an audience in order of id, with its size and how many may be reached now.
+    """A page of an audience in order of name, with its size and how many may be reached now.
 
     Refuses with NumberOutOfRange, AudienceInvalid.
     """
@@ -46,7 +63,13 @@ async def list_audience(
         shared = await numbers.number_of(deps, conn, chain) == deps.sms_number
         total, reachable = await rows.count(conn, who, shared_number=shared)
         members = await rows.page(
-            conn, who, shared_number=shared, language=chain.language, after=after, limit=limit
+            conn,
+            who,
+            shared_number=shared,
+            language=chain.language,
+            after=after,
+            looking=looking,
+            limit=limit,
         )
         return Page(members=members, total=total, reachable=reachable)
 
@@ -65,6 +88,36 @@ async def require_postal_address(
         return
     if await rows.reaches_email(conn, chosen(deps, chain, audience)):
         raise PostalAddressMissing
+
+
+async def count(
+    deps: Deps, chain_id: ChainId, audience: Audience, *, offer_id: OfferId | None
+) -> Size:
+    """How many a send to this audience chooses, and whom of them it may reach now.
+
+    Refuses with NumberOutOfRange, AudienceInvalid.
+    """
+    checked(audience)
+
+    async def work(conn: Connection) -> Size:
+        chain = await contacts.find_chain(conn, chain_id)
+        if chain is None:
+            raise ChainUnknown
+        who = chosen(deps, chain, audience)
+        shared = await numbers.number_of(deps, conn, chain) == deps.sms_number
+        total, _ = await rows.count(conn, who, shared_number=shared)
+        reachable = await rows.counts(
+            conn, who, shared_number=shared, language=chain.language, offer_id=offer_id
+        )
+        return Size(chosen=total, reachable=reachable)
+
+    return await in_transaction(deps.pool, work)
+
+
+async def size(deps: Deps, conn: Connection, chain: Chain, audience: Audience) -> int:
+    """How many an audience holds at this moment."""
+    total, _ = await rows.count(conn, chosen(deps, chain, audience), shared_number=False)
+    return total
 
 
 def chosen(deps: Deps, chain: Chain, audience: Audience) -> tuple[object, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -106,7 +106,9 @@ async def create(deps: Deps, command: CreateSend) -> Shown:
 
         answer = await idempotency.once(conn, claim, effect)
         made, *warnings = answer.decode().split()
-        return await _shown(conn, chain.chain_id, SendId(UUID(made)), warnings=tuple(warnings))
+        return await _shown(
+            deps, conn, chain.chain_id, SendId(UUID(made)), warnings=tuple(warnings)
+        )
 
     return await in_transaction(deps.pool, work)
 
@@ -115,7 +117,7 @@ async def get(deps: Deps, chain_id: ChainId, send_id: SendId) -> Shown:
     """A send with what became of it so far. Refuses with NotFound."""
 
     async def work(conn: Connection) -> Shown:
-        return await _shown(conn, chain_id, send_id)
+        return await _shown(deps, conn, chain_id, send_id)
 
     return await in_transaction(deps.pool, work)
 
@@ -134,7 +136,10 @@ async def page(
         found = await rows.page(
             conn, chain_id, offer_id=offer_id, before_sequence=before_sequence, limit=limit
         )
-        return [Shown(send=one, report=await rows.report(conn, one)) for one in found]
+        chain = await contacts.find_chain(conn, chain_id)
+        if chain is None:
+            raise ChainUnknown
+        return [Shown(send=one, report=await _report(deps, conn, chain, one)) for one in found]
 
     return await in_transaction(deps.pool, work)
 
@@ -148,7 +153,7 @@ async def stop(deps: Deps, chain_id: ChainId, send_id: SendId) -> Shown:
             raise NotFound(field="send_id")
         if send.state in {SendState.SCHEDULED, SendState.SENDING}:
             await rows.stop(conn, send, now=deps.clock.now(chain_id))
-        return await _shown(conn, chain_id, send_id)
+        return await _shown(deps, conn, chain_id, send_id)
 
     return await in_transaction(deps.pool, work)
 
@@ -218,9 +223,24 @@ async def _checked(deps: Deps, conn: Connection, chain: Chain, send: Send) -> tu
 
 
 async def _shown(
-    conn: Connection, chain_id: ChainId, send_id: SendId, *, warnings: tuple[str, ...] = ()
+    deps: Deps,
+    conn: Connection,
+    chain_id: ChainId,
+    send_id: SendId,
+    *,
+    warnings: tuple[str, ...] = (),
 ) -> Shown:
+    chain = await contacts.find_chain(conn, chain_id)
     send = await rows.find(conn, chain_id, send_id)
-    if send is None:
+    if chain is None or send is None:
         raise NotFound(field="send_id")
-    return Shown(send=send, report=await rows.report(conn, send), warnings=warnings)
+    report = await _report(deps, conn, chain, send)
+    return Shown(send=send, report=report, warnings=warnings)
+
+
+async def _report(deps: Deps, conn: Connection, chain: Chain, send: Send) -> SendReport:
+    """What became of it; of a planned one, how many it would choose if it went out now."""
+    report = await rows.report(conn, send)
+    if send.state is not SendState.SCHEDULED:
+        return report
+    return replace(report, chosen=await audiences.size(deps, conn, chain, send.audience))

@@ -1792,12 +1792,19 @@ class ListAudienceRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    MEMBER_IDS_FIELD_NUMBER: _builtins.int
+    ONLY_REACHABLE_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     limit: _builtins.int
     """1 to 200; 0 = 50."""
     cursor: _builtins.str
+    only_reachable: _builtins.bool
     @_builtins.property
     def filter(self) -> Global___AudienceFilter: ...
+    @_builtins.property
+    def member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of the page alone, not of the counts: only these, and only those whom a message may reach now."""
+
     def __init__(
         self,
         *,
@@ -1805,10 +1812,12 @@ class ListAudienceRequest(_message.Message):
         filter: Global___AudienceFilter | None = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        member_ids: _abc.Iterable[_builtins.str] | None = ...,
+        only_reachable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "cursor", b"cursor", "filter", b"filter", "limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "cursor", b"cursor", "filter", b"filter", "limit", b"limit", "member_ids", b"member_ids", "only_reachable", b"only_reachable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1827,7 +1836,9 @@ class ListAudienceResponse(_message.Message):
     reachable: _builtins.int
     """Of them, those whom a marketing message may reach now."""
     @_builtins.property
-    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___AudienceMember]: ...
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___AudienceMember]:
+        """By given name, those without one last."""
+
     def __init__(
         self,
         *,
@@ -1843,6 +1854,97 @@ class ListAudienceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAudienceResponse: _TypeAlias = ListAudienceResponse  # noqa: Y015
+
+@_typing.final
+class CountAudienceRequest(_message.Message):
+    """Whom CreateSend would choose with the same filter and ticks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_ID_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    EXCLUDED_MEMBER_IDS_FIELD_NUMBER: _builtins.int
+    MEMBER_IDS_FIELD_NUMBER: _builtins.int
+    OFFER_ID_FIELD_NUMBER: _builtins.int
+    chain_id: _builtins.str
+    offer_id: _builtins.str
+    """Of which it is told who had it already; empty = none is."""
+    @_builtins.property
+    def filter(self) -> Global___AudienceFilter: ...
+    @_builtins.property
+    def excluded_member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        chain_id: _builtins.str = ...,
+        filter: Global___AudienceFilter | None = ...,
+        excluded_member_ids: _abc.Iterable[_builtins.str] | None = ...,
+        member_ids: _abc.Iterable[_builtins.str] | None = ...,
+        offer_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "excluded_member_ids", b"excluded_member_ids", "filter", b"filter", "member_ids", b"member_ids", "offer_id", b"offer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountAudienceRequest: _TypeAlias = CountAudienceRequest  # noqa: Y015
+
+@_typing.final
+class CountAudienceResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHOSEN_FIELD_NUMBER: _builtins.int
+    REACHABLE_FIELD_NUMBER: _builtins.int
+    chosen: _builtins.int
+    @_builtins.property
+    def reachable(self) -> _containers.RepeatedCompositeFieldContainer[Global___AudienceCount]:
+        """Of the chosen, those whom a marketing message may reach now."""
+
+    def __init__(
+        self,
+        *,
+        chosen: _builtins.int = ...,
+        reachable: _abc.Iterable[Global___AudienceCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen", b"chosen", "reachable", b"reachable"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountAudienceResponse: _TypeAlias = CountAudienceResponse  # noqa: Y015
+
+@_typing.final
+class AudienceCount(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    ALREADY_FIELD_NUMBER: _builtins.int
+    channel: _types_pb2.Channel.ValueType
+    language: _types_pb2.Language.ValueType
+    members: _builtins.int
+    already: _builtins.int
+    """Of them, those to whom this offer was sent before."""
+    def __init__(
+        self,
+        *,
+        channel: _types_pb2.Channel.ValueType = ...,
+        language: _types_pb2.Language.ValueType = ...,
+        members: _builtins.int = ...,
+        already: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already", b"already", "channel", b"channel", "language", b"language", "members", b"members"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AudienceCount: _TypeAlias = AudienceCount  # noqa: Y015
 
 @_typing.final
 class Send(_message.Message):

@@ -154,6 +154,11 @@ class MessagingServiceStub:
                 request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListAudienceRequest.SerializeToString,
                 response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListAudienceResponse.FromString,
                 _registered_method=True)
+        self.CountAudience = channel.unary_unary(
+                '/loyalty.messaging.v1.MessagingService/CountAudience',
+                request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CountAudienceRequest.SerializeToString,
+                response_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CountAudienceResponse.FromString,
+                _registered_method=True)
         self.CreateSend = channel.unary_unary(
                 '/loyalty.messaging.v1.MessagingService/CreateSend',
                 request_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CreateSendRequest.SerializeToString,
@@ -356,6 +361,13 @@ class MessagingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CountAudience(self, request, context):
+        """What a message to these would come to, by channel and language; sends nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateSend(self, request, context):
         """An offer or words to many, now or at a time (LS-59 to LS-63). Repeatable by key.
         """
@@ -525,6 +537,11 @@ def add_MessagingServiceServicer_to_server(servicer, server):
                     servicer.ListAudience,
                     request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListAudienceRequest.FromString,
                     response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListAudienceResponse.SerializeToString,
+            ),
+            'CountAudience': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountAudience,
+                    request_deserializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CountAudienceRequest.FromString,
+                    response_serializer=loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CountAudienceResponse.SerializeToString,
             ),
             'CreateSend': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSend,
@@ -1210,6 +1227,33 @@ class MessagingService:
             '/loyalty.messaging.v1.MessagingService/ListAudience',
             loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListAudienceRequest.SerializeToString,
             loyalty_dot_messaging_dot_v1_dot_messaging__pb2.ListAudienceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountAudience(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.messaging.v1.MessagingService/CountAudience',
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CountAudienceRequest.SerializeToString,
+            loyalty_dot_messaging_dot_v1_dot_messaging__pb2.CountAudienceResponse.FromString,
             options,
             channel_credentials,
             insecure,

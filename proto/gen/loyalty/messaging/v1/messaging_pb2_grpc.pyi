@@ -56,6 +56,8 @@ class MessagingServiceStub:
     ListScheduledMessages: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListScheduledMessagesRequest, _messaging_pb2.ListScheduledMessagesResponse]
     ListAudience: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListAudienceRequest, _messaging_pb2.ListAudienceResponse]
     """Who would get a message, by filter (LS-59, LS-61)."""
+    CountAudience: _aio.UnaryUnaryMultiCallable[_messaging_pb2.CountAudienceRequest, _messaging_pb2.CountAudienceResponse]
+    """What a message to these would come to, by channel and language; sends nothing."""
     CreateSend: _aio.UnaryUnaryMultiCallable[_messaging_pb2.CreateSendRequest, _messaging_pb2.CreateSendResponse]
     """An offer or words to many, now or at a time (LS-59 to LS-63). Repeatable by key."""
     PreviewSend: _aio.UnaryUnaryMultiCallable[_messaging_pb2.PreviewSendRequest, _messaging_pb2.PreviewSendResponse]
@@ -255,6 +257,14 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_messaging_pb2.ListAudienceRequest, _abc.Awaitable[_messaging_pb2.ListAudienceResponse]],
     ) -> _abc.Awaitable[_messaging_pb2.ListAudienceResponse]:
         """Who would get a message, by filter (LS-59, LS-61)."""
+
+    @_abc_1.abstractmethod
+    def CountAudience(
+        self,
+        request: _messaging_pb2.CountAudienceRequest,
+        context: _aio.ServicerContext[_messaging_pb2.CountAudienceRequest, _abc.Awaitable[_messaging_pb2.CountAudienceResponse]],
+    ) -> _abc.Awaitable[_messaging_pb2.CountAudienceResponse]:
+        """What a message to these would come to, by channel and language; sends nothing."""
 
     @_abc_1.abstractmethod
     def CreateSend(
