@@ -287,7 +287,9 @@ def worth_of(item: Item, language: str, *, terms: tuple[str, str] | None = None)
         )
     if not item.points:
         return ""
-    sign, points = "−" if item.points < 0 else "", abs(item.points)
+    # What was put right by hand went up or down; what was earned only went up.
+    up = "+" if item.what is What.ADJUSTED else ""
+    sign, points = "−" if item.points < 0 else up, abs(item.points)
     if terms is None:
         return sign + i18n.translate_count(language, "%(num)s point", "%(num)s points", points)
     one, many = ("%(num)s " + term.replace("%", "%%") for term in terms)

@@ -37,6 +37,11 @@ class Settings(ServiceSettings):
         "", description="networks whose X-Forwarded-For is believed, by comma; empty = none"
     )
 
+    contact_email: str = Field(
+        "",
+        pattern=r"^$|^[^@\s]+@[^@\s]+\.[^@\s]+$",
+        description="where chains write about their plan and number; empty = no link on the panel",
+    )
     twilio_auth_token: SecretStr = Field(
         SecretStr(""),
         description="by it Twilio signs its webhooks; empty = they are all refused",

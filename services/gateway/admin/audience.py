@@ -1,21 +1,26 @@
 """Who gets a message: all at first, fewer by filters and by ticks taken off by hand (LS-59, LS-61).
 
 Thousands of members are chosen without naming them: the form carries the filter, and the ids of
-those alone whose tick was taken off on a page that is not open.
+those alone whose tick was taken off on a page that is not open. After "Tout décocher" it is the
+other way round: nobody, but those whose tick was put.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid5
 
-from loyalty.enrollment.v1.enrollment_pb2 import FindMembersRequest, Member
+from loyalty.enrollment.v1.enrollment_pb2 import SearchMembersRequest
 from loyalty.messaging.v1.messaging_pb2 import (
+    AudienceCount,
     AudienceFilter,
     AudienceMember,
+    CountAudienceRequest,
+    CountAudienceResponse,
     ListAudienceRequest,
     ListAudienceResponse,
 )
@@ -23,14 +28,18 @@ from loyalty.types.v1 import types_pb2
 from starlette.datastructures import FormData
 
 from services.gateway.admin.desk import Desk
+from services.gateway.admin.member_names import member_names
 from services.gateway.web.forms import new_key
-from services.gateway.web.i18n import N_
+from services.gateway.web.i18n import N_, language_name
 
 PAGE_SIZE: Final = 50
-# More ticks taken off than a hand takes off; a filter says it better.
-EXCLUDED_MAX: Final = 2000
-# Fields of one page: its members twice, the exclusions of the other pages, the filter, the words.
-FIELDS_MAX: Final = EXCLUDED_MAX + 2 * PAGE_SIZE + 200
+# More ticks than a hand puts or takes off; a filter says it better.
+BY_HAND_MAX: Final = 2000
+# Fields of one page: its members twice, the ticks of the other pages, the filter, the words.
+FIELDS_MAX: Final = BY_HAND_MAX + 2 * PAGE_SIZE + 200
+SEARCH_LENGTH_MAX: Final = 100
+# Nobody's id: asked for where a search finds nobody.
+_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 TEXT_LENGTH_MAX: Final = 5000
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -77,13 +86,44 @@ class Choice:
             return new_key()
 
     @property
+    def none_at_first(self) -> bool:
+        """Whether nobody is ticked but those whose tick was put: after "Tout décocher"."""
+        return self.text("go") == "none" or (
+            self.text("base") == "none" and self.text("go") != "all"
+        )
+
+    @property
+    def by_hand(self) -> list[str]:
+        """Members whose tick a hand took off, or put where none was; on any page (LS-61)."""
+        if self.text("go") in {"all", "none"}:
+            return []
+        shown, ticked = self.many("shown"), set(self.many("tick"))
+        here = [one for one in shown if (one in ticked) is self.none_at_first]
+        earlier = [one for one in self.many("by_hand") if one not in set(shown)]
+        ids = dict.fromkeys(one for one in (*earlier, *here) if _ID.fullmatch(one))
+        return list(ids)[:BY_HAND_MAX]
+
+    @property
     def excluded(self) -> list[str]:
-        """Members whose tick was taken off, on this page or on one before (LS-61)."""
-        shown, ticked = set(self.many("shown")), set(self.many("tick"))
-        earlier = [one for one in self.many("excluded") if one not in shown]
-        off = [one for one in self.many("shown") if one not in ticked]
-        ids = dict.fromkeys(one for one in (*earlier, *off) if _ID.fullmatch(one))
-        return list(ids)[:EXCLUDED_MAX]
+        """Who does not get it, of all."""
+        return [] if self.none_at_first else self.by_hand
+
+    @property
+    def only(self) -> list[str]:
+        """Who alone gets it; never empty where nobody is ticked, for that would mean all."""
+        return (self.by_hand or [_NOBODY]) if self.none_at_first else []
+
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        """All of it, for the question before it is sent: the ticks as they are by now."""
+        kept = {"go", "shown", "tick", "by_hand", "base", "next"}
+        fields = [
+            (name, value)
+            for name, value in self._form.multi_items()
+            if name not in kept and isinstance(value, str)
+        ]
+        base = "none" if self.none_at_first else "all"
+        return [*fields, ("base", base), *(("by_hand", one) for one in self.by_hand)]
 
     @property
     def filter(self) -> AudienceFilter:
@@ -130,47 +170,113 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How many are ticked, and whom of them it would reach now, by channel and language."""
+
+    chosen: int
+    reachable: Sequence[AudienceCount]
+
+    def members(self, *, by_text: bool, language: str = "") -> int:
+        """How many it reaches by texts, or by e-mails; in one language, or in any."""
+        return sum(
+            one.members
+            for one in self.reachable
+            if (one.channel == types_pb2.CHANNEL_SMS) is by_text
+            and language in {"", language_name(one.language)}
+        )
+
+    @property
+    def texts(self) -> int:
+        """How many get a text."""
+        return self.members(by_text=True)
+
+    @property
+    def emails(self) -> int:
+        """How many get an e-mail."""
+        return self.members(by_text=False)
+
+    @property
+    def already(self) -> int:
+        """To how many of them this offer was sent before."""
+        return sum(one.already for one in self.reachable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
-    """A page of the list, and how many the whole of it holds."""
+    """A page of the list, and what the ticks come to."""
 
     recipients: Sequence[Recipient]
-    total: int
-    reachable: int
-    # Of the total, those whose tick was taken off.
-    excluded: Sequence[str]
+    size: Size
+    # Ticks put or taken off by hand, on this page and on others.
+    by_hand: Sequence[str]
     cursor: str
 
     @property
-    def chosen(self) -> int:
-        """How many ticks there are."""
-        return max(0, self.total - len(self.excluded))
-
-    @property
-    def excluded_elsewhere(self) -> list[str]:
-        """Exclusions that this page does not show."""
+    def by_hand_elsewhere(self) -> list[str]:
+        """Those of them whom this page does not show."""
         here = {one.member_id for one in self.recipients}
-        return [one for one in self.excluded if one not in here]
+        return [one for one in self.by_hand if one not in here]
 
 
-async def audience_of(desk: Desk, choice: Choice, *, cursor: str) -> Audience:
-    """A page of those whom the filter leaves, with their names and their ticks."""
-    answer: ListAudienceResponse = await desk.deps.clients.messaging.ListAudience(
-        ListAudienceRequest(
-            chain_id=desk.chain_id, filter=choice.filter, limit=PAGE_SIZE, cursor=cursor
-        )
+async def audience_of(desk: Desk, choice: Choice, *, cursor: str, offer_id: str = "") -> Audience:
+    """A page of those whom the filter and the search leave, with their names and their ticks."""
+    request = ListAudienceRequest(
+        chain_id=desk.chain_id,
+        filter=choice.filter,
+        limit=PAGE_SIZE,
+        cursor=cursor,
+        member_ids=await _found(desk, choice.text("search")),
+        only_reachable=choice.text("reachable") == "1",
     )
-    excluded = choice.excluded
-    names = await _names(desk, [member.member_id for member in answer.members])
+    answer: ListAudienceResponse
+    answer, size = await asyncio.gather(
+        desk.deps.clients.messaging.ListAudience(request), size_of(desk, choice, offer_id=offer_id)
+    )
+    by_hand = set(choice.by_hand)
+    names = await member_names(desk, [member.member_id for member in answer.members])
     return Audience(
         recipients=[
-            _recipient(desk, member, names, ticked=member.member_id not in set(excluded))
+            _recipient(
+                desk,
+                member,
+                names,
+                ticked=(member.member_id in by_hand) is choice.none_at_first,
+            )
             for member in answer.members
         ],
-        total=answer.total,
-        reachable=answer.reachable,
-        excluded=excluded,
+        size=size,
+        by_hand=choice.by_hand,
         cursor=answer.cursor,
     )
+
+
+async def size_of(desk: Desk, choice: Choice, *, offer_id: str = "") -> Size:
+    """What the ticks come to, and to whom of them an offer was sent before."""
+    answer: CountAudienceResponse = await desk.deps.clients.messaging.CountAudience(
+        CountAudienceRequest(
+            chain_id=desk.chain_id,
+            filter=choice.filter,
+            excluded_member_ids=choice.excluded,
+            member_ids=choice.only,
+            offer_id=offer_id,
+        )
+    )
+    return Size(chosen=answer.chosen, reachable=answer.reachable)
+
+
+async def _found(desk: Desk, search: str) -> list[str]:
+    """Whom a search by name, e-mail or the end of a phone number finds; empty = not searched."""
+    if not search:
+        return []
+    answer = await desk.deps.clients.enrollment.SearchMembers(
+        SearchMembersRequest(
+            chain_id=desk.chain_id,
+            query=search[:SEARCH_LENGTH_MAX],
+            limit=PAGE_SIZE,
+            sort=SearchMembersRequest.SORT_NAME,
+        )
+    )
+    return [member.id for member in answer.members] or [_NOBODY]
 
 
 def _recipient(
@@ -185,16 +291,3 @@ def _recipient(
         tier_name=member.tier_name,
         ticked=ticked,
     )
-
-
-async def _names(desk: Desk, member_ids: list[str]) -> dict[str, str]:
-    if not member_ids:
-        return {}
-    found = await desk.deps.clients.enrollment.FindMembers(
-        FindMembersRequest(chain_id=desk.chain_id, member_ids=member_ids)
-    )
-    return {member.id: _name(member) for member in found.members}
-
-
-def _name(member: Member) -> str:
-    return f"{member.given_name} {member.family_name}".strip() or member.phone or member.email

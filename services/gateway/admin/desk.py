@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from loyalty.enrollment.v1.enrollment_pb2 import Chain, Principal, Salon, Staff
+from loyalty.types.v1 import types_pb2
 
 from services.gateway.auth import require_staff
 from services.gateway.deps import Deps, DepsDep
@@ -57,6 +58,12 @@ DONE: Final[Mapping[str, str]] = {
     "password": N_("Le mot de passe est changé; les autres sessions sont fermées."),
 }
 
+PLANS: Final[Mapping[int, str]] = {
+    types_pb2.PLAN_PARTANT: "Partant",
+    types_pb2.PLAN_ESSENTIEL: "Essentiel",
+    types_pb2.PLAN_PRO: "Pro",
+}
+
 REFUNDERS: Final = (Staff.ROLE_OWNER, Staff.ROLE_MANAGER, Staff.ROLE_CASHIER)
 
 
@@ -79,6 +86,16 @@ class Desk:
     def zone(self) -> ZoneInfo:
         """The chain's home zone (D38)."""
         return ZoneInfo(self.chain.home_time_zone)
+
+    @property
+    def today(self) -> str:
+        """The chain's day, as "YYYY-MM-DD"."""
+        return self.deps.clock.now().astimezone(self.zone).date().isoformat()
+
+    @property
+    def plan(self) -> str:
+        """The name of the chain's plan; a name is the same in both languages."""
+        return PLANS.get(self.chain.plan, "")
 
     @property
     def manages(self) -> bool:
@@ -111,6 +128,8 @@ class Desk:
             owns=self.principal.role == Staff.ROLE_OWNER,
             zone=self.zone,
             menu=MENU,
+            plan=self.plan,
+            contact_email=self.deps.settings.contact_email,
             here=here,
             done=self.say(done) if done else "",
             errors=problems.fields,

@@ -14,6 +14,7 @@ from loyalty.rewards.v1.rewards_pb2 import ListRewardDefinitionsRequest
 from services.gateway.admin import program_news
 from services.gateway.admin.desk import DeskDep
 from services.gateway.admin.history import lines_of
+from services.gateway.admin.member_names import member_names
 from services.gateway.admin.program_notices import notices_for
 from services.gateway.feed import items_of
 
@@ -42,6 +43,7 @@ async def home(desk: DeskDep) -> Response:
         ),
     )
     items = await items_of(clients, chain_id, entries.entries)
+    lines = await lines_of(desk, items)
     return desk.show(
         "home.html",
         here="home",
@@ -49,7 +51,8 @@ async def home(desk: DeskDep) -> Response:
         programs=programs.programs,
         definitions=definitions.definitions,
         offers=offers.offers,
-        lines=await lines_of(desk, items),
+        lines=lines,
+        names=await member_names(desk, [line.member_id for line in lines]),
         notices=await notices_for(desk, desk.principal.actor.id),
         untold=await program_news.untold(desk),
     )

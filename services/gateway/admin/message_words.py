@@ -21,6 +21,7 @@ from loyalty.types.v1 import types_pb2
 
 from services.chassis.errors import RemoteRefusal
 from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
+from services.gateway.admin.fill_ins import fill_ins
 from services.gateway.admin.messages import KINDS
 from services.gateway.admin.preview import preview_of
 from services.gateway.admin.sending import WARNINGS
@@ -172,7 +173,7 @@ async def _editor(
         here="messages",
         problems=problems,
         line=_line(desk, template),
-        variables=list(template.variables),
+        names=fill_ins(desk, template.variables),
         fields=fields,
         previews=shown,
         warning=desk.say(warning) if warning else "",

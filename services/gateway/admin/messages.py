@@ -12,12 +12,12 @@ from loyalty.messaging.v1 import messaging_pb2
 from loyalty.messaging.v1.messaging_pb2 import ListDeliveriesRequest
 from loyalty.types.v1 import types_pb2
 
-from services.gateway.admin.desk import DeskDep
+from services.gateway.admin.desk import Desk, DeskDep
 from services.gateway.web.i18n import N_
 
 router = APIRouter()
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 
 KINDS: Final[Mapping[int, str]] = {
     messaging_pb2.MESSAGE_KIND_ONE_TIME_CODE: N_("Code à usage unique"),
@@ -44,40 +44,69 @@ STATUSES: Final[Mapping[int, str]] = {
     messaging_pb2.DELIVERY_STATUS_UNKNOWN: N_("Sort inconnu"),
 }
 
-# Why, in words; what only an engineer understands shows as its code.
+# Why a message waits or was not sent; what is not listed is a matter of the provider's.
 REASONS: Final[Mapping[str, str]] = {
-    "stopped": N_("A dit STOP ou s'est désabonné"),
-    "not_consented": N_("N'a pas accepté de tels messages"),
+    "quiet_hours": N_("Attend la fin des heures de silence"),
+    "daily_cap": N_("La limite de textos du jour est atteinte: attend demain"),
+    "stopped": N_("A demandé de ne plus recevoir de messages"),
+    "not_consented": N_("N'a pas accepté les messages"),
     "not_verified": N_("N'a pas encore confirmé son adresse"),
-    "send_stopped": N_("L'envoi a été arrêté"),
+    "send_stopped": N_("Retenu par « Arrêter »"),
+    "message_withdrawn": N_("Le message a été supprimé"),
+    "plan_required": N_("Le forfait ne l'envoie pas"),
+    "offer_gone": N_("L'offre a été supprimée"),
+    "no_words": N_("Aucun mot à dire sur ce canal"),
+    "too_late": N_("Trop tard pour servir"),
+    "address_impossible": N_("L'adresse n'existe pas"),
     "answer_lost": N_("Le fournisseur n'a pas répondu"),
-    "provider_busy": N_("Le fournisseur est occupé: nouvel essai bientôt"),
+    "provider_busy": N_("Le fournisseur n'arrive pas à suivre: nouvel essai bientôt"),
     "provider_unreachable": N_("Le fournisseur est hors d'atteinte: nouvel essai bientôt"),
     "provider_refuses_credentials": N_(
         "Le fournisseur refuse la plateforme: l'hébergeur doit agir"
     ),
     "no_provider": N_("Aucun fournisseur n'est réglé pour ce canal"),
-    "address_impossible": N_("Cette adresse ne peut rien recevoir"),
-    "message_withdrawn": N_("Le message a été retiré entre-temps"),
-    "offer_gone": N_("L'offre a été supprimée entre-temps"),
-    "plan_required": N_("Le forfait ne comprend pas ce message"),
-    "quiet_hours": N_("Attend la fin du silence"),
-    "daily_cap": N_("Attend demain: la limite du jour est atteinte"),
-    # The state says it all.
-    "too_late": "",
 }
+_BY_PROVIDER: Final = N_("Le fournisseur dit: %(code)s")
+# What the journal can be narrowed to.
+FILTERS: Final[Mapping[str, tuple[str, tuple[messaging_pb2.DeliveryStatus.ValueType, ...]]]] = {
+    "": (N_("Tous"), ()),
+    "waiting": (N_("En file"), (messaging_pb2.DELIVERY_STATUS_QUEUED,)),
+    "gone": (
+        N_("Partis"),
+        (messaging_pb2.DELIVERY_STATUS_SENT, messaging_pb2.DELIVERY_STATUS_DELIVERED),
+    ),
+    "held": (N_("Retenus faute de consentement"), (messaging_pb2.DELIVERY_STATUS_BLOCKED,)),
+    "failed": (
+        N_("Échecs"),
+        (
+            messaging_pb2.DELIVERY_STATUS_FAILED,
+            messaging_pb2.DELIVERY_STATUS_EXPIRED,
+            messaging_pb2.DELIVERY_STATUS_UNKNOWN,
+        ),
+    ),
+}
+
+
+def reason_words(desk: Desk, reason: str) -> str:
+    """Why, for people; a code of the provider's as it is, for whoever asks the provider."""
+    if not reason:
+        return ""
+    words = REASONS.get(reason)
+    return desk.say(words) if words else desk.say(_BY_PROVIDER, code=reason)
 
 
 @router.get("/admin/deliveries")
 async def deliveries(desk: DeskDep) -> Response:
     """The journal: each message with what became of it, newest first."""
-    clients = desk.deps.clients
+    clients, asked = desk.deps.clients, desk.request.query_params
+    shown = asked.get("show", "") if asked.get("show", "") in FILTERS else ""
     answer = await clients.messaging.ListDeliveries(
         ListDeliveriesRequest(
             chain_id=desk.chain_id,
             limit=PAGE_SIZE,
-            cursor=desk.request.query_params.get("cursor", ""),
-            send_id=desk.request.query_params.get("send", ""),
+            cursor=asked.get("cursor", ""),
+            send_id=asked.get("send", ""),
+            statuses=FILTERS[shown][1],
         )
     )
     ids = sorted({delivery.member_id for delivery in answer.deliveries if delivery.member_id})
@@ -92,7 +121,7 @@ async def deliveries(desk: DeskDep) -> Response:
             "by_text": delivery.channel == types_pb2.CHANNEL_SMS,
             "status": desk.say(STATUSES.get(delivery.status, "")) if delivery.status else "",
             "attempts": delivery.attempts,
-            "why": desk.say(REASONS.get(delivery.reason, delivery.reason)),
+            "reason": reason_words(desk, delivery.reason),
         }
         for delivery in answer.deliveries
     ]
@@ -101,5 +130,7 @@ async def deliveries(desk: DeskDep) -> Response:
         here="deliveries",
         lines=lines,
         cursor=answer.cursor,
-        send_id=desk.request.query_params.get("send", ""),
+        send_id=asked.get("send", ""),
+        filters=[(name, desk.say(words)) for name, (words, _statuses) in FILTERS.items()],
+        shown=shown,
     )

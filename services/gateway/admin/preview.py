@@ -65,6 +65,7 @@ async def previews_of(
         english=_send_words(english),
         filter=choice.filter if choice else None,
         excluded_member_ids=choice.excluded if choice else (),
+        member_ids=choice.only if choice else (),
     )
     try:
         answer = await with_offer(

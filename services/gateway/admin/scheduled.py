@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from fastapi import APIRouter, Response
@@ -10,18 +11,22 @@ from loyalty.messaging.v1.messaging_pb2 import (
     CreateScheduledMessageRequest,
     DeleteScheduledMessageRequest,
     ListScheduledMessagesRequest,
+    MessageTemplate,
     ScheduledMessage,
     UpdateScheduledMessageRequest,
 )
 from loyalty.offers.v1.offers_pb2 import ListOffersRequest
+from loyalty.types.v1 import types_pb2
 
 from services.chassis.errors import RemoteRefusal
 from services.gateway.admin.audience import FIELDS_MAX, Choice
 from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
-from services.gateway.admin.preview import Preview, Words, previews_of
+from services.gateway.admin.fill_ins import OF_AN_OFFER, fill_ins
+from services.gateway.admin.preview import Preview, Words, preview_of, previews_of
 from services.gateway.arriving import with_offer
 from services.gateway.errors import ApiError
 from services.gateway.web.forms import NO_PROBLEMS, Problems, new_key, problems_of
+from services.gateway.web.i18n import format_date
 
 router = APIRouter()
 
@@ -43,6 +48,44 @@ async def _titles(desk: Desk) -> dict[str, str]:
     return {offer.id: offer.title for offer in offers}
 
 
+async def _choices(desk: Desk, chosen: str) -> list[tuple[str, str]]:
+    """The offers with their days, for two may have one title; without those that are over."""
+    request = ListOffersRequest(chain_id=desk.chain_id)
+    offers = (await desk.deps.clients.offers.ListOffers(request)).offers
+    return [
+        (
+            offer.id,
+            desk.say(
+                "%(name)s (du %(start)s au %(end)s)",
+                name=offer.title,
+                start=format_date(offer.start_date, desk.language),
+                end=format_date(offer.end_date, desk.language),
+            ),
+        )
+        for offer in offers
+        if offer.end_date >= desk.today or offer.id == chosen
+    ]
+
+
+async def _as_read(desk: Desk, message: ScheduledMessage) -> str:
+    """Its words with an example's name in them: the text, else the e-mail's subject."""
+    by_text = bool(message.sms_body)
+    template = MessageTemplate(
+        kind=messaging_pb2.MESSAGE_KIND_BIRTHDAY,
+        channel=types_pb2.CHANNEL_SMS if by_text else types_pb2.CHANNEL_EMAIL,
+        language=desk.chain.language or types_pb2.LANGUAGE_FR,
+        subject=message.email_subject,
+        body=message.sms_body or message.email_body,
+    )
+    if not template.body:
+        return ""
+    try:
+        shown = await preview_of(desk, template)
+    except RemoteRefusal:
+        return message.sms_body or message.email_subject
+    return shown.body if by_text else shown.subject
+
+
 @router.get("/admin/scheduled")
 async def scheduled(desk: DeskDep) -> Response:
     """What leaves by itself, with "Créer un message planifié" in the blue bar (LS-65)."""
@@ -51,6 +94,7 @@ async def scheduled(desk: DeskDep) -> Response:
         "scheduled.html",
         here="scheduled",
         messages=messages,
+        said=await asyncio.gather(*(_as_read(desk, message) for message in messages)),
         allowed=allowed,
         titles=await _titles(desk),
     )
@@ -80,7 +124,8 @@ async def _form(
         problems=problems,
         said=said,
         message_id=message_id,
-        offers=list((await _titles(desk)).items()),
+        offers=await _choices(desk, said["offer_id"]),
+        names=fill_ins(desk, OF_AN_OFFER),
         previews=previews,
         key=said.get("k") or new_key(),
     )

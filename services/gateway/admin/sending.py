@@ -14,13 +14,9 @@ from fastapi import APIRouter, Response
 from loyalty.messaging.v1 import messaging_pb2
 from loyalty.messaging.v1.messaging_pb2 import (
     CreateSendRequest,
-    GetSendRequest,
-    ListSendsRequest,
-    Send,
     SendWords,
-    StopSendRequest,
 )
-from loyalty.offers.v1.offers_pb2 import GetOfferRequest, ListOffersRequest, Offer
+from loyalty.offers.v1.offers_pb2 import GetOfferRequest, Offer
 from loyalty.points.v1.points_pb2 import ListProgramsRequest, Program
 from loyalty.types.v1.types_pb2 import ProgramSection
 from starlette.datastructures import FormData, UploadFile
@@ -32,10 +28,13 @@ from services.gateway.admin.audience import (
     FIELDS_MAX,
     LANGUAGES,
     Choice,
+    Size,
     audience_of,
+    size_of,
 )
-from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
-from services.gateway.admin.preview import Words, previews_of
+from services.gateway.admin.desk import Desk, ManagerDesk
+from services.gateway.admin.fill_ins import ALWAYS, OF_AN_OFFER, fill_ins
+from services.gateway.admin.preview import Preview, Words, previews_of
 from services.gateway.admin.program_words import prepared
 from services.gateway.admin.programs import program_of
 from services.gateway.arriving import with_offer
@@ -46,19 +45,12 @@ from services.gateway.web.speaker import Voice
 
 router = APIRouter()
 
-SENDS_SHOWN: Final = 50
-STATUSES: Final = {
-    messaging_pb2.SEND_STATUS_SCHEDULED: N_("Planifié"),
-    messaging_pb2.SEND_STATUS_SENDING: N_("En cours"),
-    messaging_pb2.SEND_STATUS_DONE: N_("Terminé"),
-    messaging_pb2.SEND_STATUS_STOPPED: N_("Arrêté"),
-}
-UNDER_WAY: Final = (messaging_pb2.SEND_STATUS_SCHEDULED, messaging_pb2.SEND_STATUS_SENDING)
 WARNINGS: Final = {
     "offer_not_started": N_(
         "L'application ne montre cette offre qu'à partir de sa date de début; "
         "le message part avant."
     ),
+    "offer_ended": N_("Cette offre est terminée: son lien ne mène plus à rien."),
     "salon_name_missing": N_("Le message ne dit pas le nom du salon: vos clients le cherchent."),
 }
 _SHOWN: Final = {
@@ -94,7 +86,8 @@ class Subject:
 WORDS_ONLY: Final = Subject()
 
 
-async def _offer_of(desk: Desk, offer_id: str) -> Offer | None:
+async def offer_of(desk: Desk, offer_id: str) -> Offer | None:
+    """The offer that a message is about, if it is about one."""
     if not offer_id:
         return None
     request = GetOfferRequest(chain_id=desk.chain_id, offer_id=offer_id)
@@ -111,8 +104,8 @@ async def _show(
     problems: Problems = NO_PROBLEMS,
 ) -> Response:
     clients = desk.deps.clients
-    offer = await _offer_of(desk, subject.offer_id)
-    audience = await audience_of(desk, choice, cursor=cursor)
+    offer = await offer_of(desk, subject.offer_id)
+    audience = await audience_of(desk, choice, cursor=cursor, offer_id=subject.offer_id)
     programs = await clients.points.ListPrograms(ListProgramsRequest(chain_id=desk.chain_id))
     if preview and not problems:
         written = _words(choice), _words(choice, "english_")
@@ -137,7 +130,18 @@ async def _show(
         languages=LANGUAGES,
         months=i18n.month_names(desk.language),
         previews=shown,
+        cost=cost_of(shown, audience.size),
+        names=fill_ins(desk, OF_AN_OFFER if offer else ALWAYS),
         key=choice.text("k") or new_key(),
+    )
+
+
+def cost_of(shown: Sequence[Preview], size: Size) -> int:
+    """How many texts would leave in all: what each language's takes, to those who read it."""
+    return sum(
+        one.segments * size.members(by_text=True, language=one.language)
+        for one in shown
+        if one.by_text
     )
 
 
@@ -222,11 +226,59 @@ def _words(choice: Choice, prefix: str = "") -> Words:
 
 async def _step(desk: Desk, subject: Subject, choice: Choice) -> Response:
     step = choice.text("go")
-    if step == "send":
+    if step == "confirmed":
         return await _send(desk, subject, choice)
+    if step == "send":
+        return await _ask(desk, subject, choice)
     # Another filter begins the list anew; a preview leaves it where it is.
-    cursor = {"next": choice.text("next"), "preview": choice.text("cursor")}.get(step, "")
+    here = choice.text("cursor")
+    cursor = {"next": choice.text("next"), "preview": here, "back": here}.get(step, "")
     return await _show(desk, subject, choice, cursor=cursor, preview=step == "preview")
+
+
+async def _ask(desk: Desk, subject: Subject, choice: Choice) -> Response:
+    """The question before it leaves: to how many, by which channel, at what cost, who had it."""
+    at, problems = _send_at(desk, choice)
+    cursor = choice.text("cursor")
+    if problems:
+        return await _show(desk, subject, choice, cursor=cursor, problems=problems)
+    size = await size_of(desk, choice, offer_id=subject.offer_id)
+    if not size.chosen:
+        problems = Problems(form=desk.say("Personne n'est coché. Cochez au moins un client."))
+        return await _show(desk, subject, choice, cursor=cursor, problems=problems)
+    shown, problems = await previews_of(
+        desk,
+        subject.kind,
+        _words(choice),
+        _words(choice, "english_"),
+        offer_id=subject.offer_id,
+        choice=choice,
+    )
+    if problems:
+        return await _show(desk, subject, choice, cursor=cursor, problems=problems)
+    return desk.show(
+        "send_confirm.html",
+        here=subject.here,
+        offer=await offer_of(desk, subject.offer_id),
+        choice=choice,
+        size=size,
+        previews=shown,
+        cost=cost_of(shown, size),
+        at=at,
+        unreachable=size.chosen - size.texts - size.emails,
+    )
+
+
+def _send_at(desk: Desk, choice: Choice) -> tuple[datetime | None, Problems]:
+    """The moment that she typed, by the salon's clock; None = now."""
+    wanted = choice.text("send_at")
+    if not wanted:
+        return None, NO_PROBLEMS
+    try:
+        return datetime.fromisoformat(wanted).replace(tzinfo=desk.zone), NO_PROBLEMS
+    except ValueError:
+        words = desk.say("Choisissez un jour et une heure, ou laissez vide pour maintenant.")
+        return None, Problems(fields={"send_at": words})
 
 
 async def _send(desk: Desk, subject: Subject, choice: Choice) -> Response:
@@ -237,6 +289,7 @@ async def _send(desk: Desk, subject: Subject, choice: Choice) -> Response:
         offer_id=subject.offer_id,
         filter=choice.filter,
         excluded_member_ids=choice.excluded,
+        member_ids=choice.only,
         sms_body=words.sms_body,
         email_subject=words.email_subject,
         email_body=words.email_body,
@@ -247,15 +300,11 @@ async def _send(desk: Desk, subject: Subject, choice: Choice) -> Response:
         ),
         actor=desk.principal.actor,
     )
-    wanted = choice.text("send_at")
-    if wanted:
-        try:
-            at = datetime.fromisoformat(wanted)
-        except ValueError:
-            told = desk.say("Choisissez un jour et une heure, ou laissez vide pour maintenant.")
-            problems = Problems(fields={"send_at": told})
-            return await _show(desk, subject, choice, problems=problems)
-        request.send_at.FromDatetime(at.replace(tzinfo=desk.zone))
+    at, problems = _send_at(desk, choice)
+    if problems:
+        return await _show(desk, subject, choice, problems=problems)
+    if at is not None:
+        request.send_at.FromDatetime(at)
     try:
         answer = await with_offer(
             desk.deps,
@@ -271,63 +320,3 @@ async def _send(desk: Desk, subject: Subject, choice: Choice) -> Response:
         await program_news.mark_told(desk, subject.program.id, up_to=subject.up_to)
     warnings = [one for one in answer.warnings if one in WARNINGS]
     return desk.go(f"sends/{answer.send.id}", **({"warning": warnings[0]} if warnings else {}))
-
-
-@router.get("/admin/sends")
-async def sends(desk: DeskDep) -> Response:
-    """Every send, the newest first, with what became of it."""
-    clients = desk.deps.clients
-    answer = await clients.messaging.ListSends(
-        ListSendsRequest(
-            chain_id=desk.chain_id,
-            limit=SENDS_SHOWN,
-            cursor=desk.request.query_params.get("cursor", ""),
-        )
-    )
-    offers = await clients.offers.ListOffers(ListOffersRequest(chain_id=desk.chain_id))
-    return desk.show(
-        "sends.html",
-        here="sends",
-        sends=answer.sends,
-        cursor=answer.cursor,
-        titles={offer.id: offer.title for offer in offers.offers},
-        statuses=_statuses(desk),
-    )
-
-
-def _statuses(desk: Desk) -> dict[int, str]:
-    return {status: desk.say(words) for status, words in STATUSES.items()}
-
-
-@router.get("/admin/sends/{send_id}")
-async def send_page(desk: DeskDep, send_id: str) -> Response:
-    """The report of one send; it renews itself while messages leave."""
-    request = GetSendRequest(chain_id=desk.chain_id, send_id=send_id)
-    send = (await desk.deps.clients.messaging.GetSend(request)).send
-    warning = WARNINGS.get(desk.request.query_params.get("warning", ""), "")
-    return desk.show(
-        "send_report.html",
-        here="sends",
-        send=send,
-        offer=await _offer_of(desk, send.offer_id),
-        state=_statuses(desk).get(send.status, ""),
-        under_way=send.status in UNDER_WAY,
-        # What a provider had in hand when the send was stopped is told a moment later.
-        moves=send.status in UNDER_WAY or send.report.queued > 0,
-        gone=_gone(send),
-        warning=desk.say(warning) if warning else "",
-    )
-
-
-def _gone(send: Send) -> int:
-    """How many of the chosen had their turn, whatever became of it."""
-    return max(0, send.report.chosen - send.report.queued - send.report.stopped)
-
-
-@router.post("/admin/sends/{send_id}/stop")
-async def stop_send(desk: ManagerDesk, send_id: str) -> Response:
-    """ "Arrêter": what has not left does not leave."""
-    await desk.deps.clients.messaging.StopSend(
-        StopSendRequest(chain_id=desk.chain_id, send_id=send_id, actor=desk.principal.actor)
-    )
-    return desk.go(f"sends/{send_id}")

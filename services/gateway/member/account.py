@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import phonenumbers
 from fastapi import APIRouter, Response
 from loyalty.enrollment.v1.enrollment_pb2 import GetMemberRequest, Member, UpdateMemberRequest
 from loyalty.messaging.v1.messaging_pb2 import (
@@ -77,24 +76,15 @@ async def _account_page(
         "account.html",
         problems=problems,
         person=person,
-        phone=_spoken(person.phone),
+        phone=i18n.format_phone(person.phone),
         said=said or _as_fields(person),
         email_consent=granted.result().get(CHANNEL_EMAIL, False),
         sms_consent=granted.result().get(CHANNEL_SMS, False),
         sender_number=number.result(),
-        sender_spoken=_spoken(number.result()),
+        sender_spoken=i18n.format_phone(number.result()),
         key=new_key(),
         done=visit.request.query_params.get("done", ""),
     )
-
-
-def _spoken(number: str) -> str:
-    """A phone number as people read it; one of no known form as it is."""
-    try:
-        parsed = phonenumbers.parse(number)
-    except phonenumbers.NumberParseException:
-        return number
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 def _as_fields(person: Member) -> Fields:

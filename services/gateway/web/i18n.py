@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
+import phonenumbers
 from babel import Locale
 from babel.core import negotiate_locale
 from babel.dates import format_date as babel_date
@@ -149,7 +150,18 @@ def format_money(minor: int, currency: str, language: str) -> str:
 def format_date(value: date | str, language: str, style: DateStyle = "long") -> str:
     """A day as people write it; takes "YYYY-MM-DD" too."""
     day = date.fromisoformat(value) if isinstance(value, str) else value
-    return babel_date(day, format=style, locale=locale_of(language))
+    written = babel_date(day, format=style, locale=locale_of(language))
+    # CLDR writes "1 juin"; French says "1er juin".
+    return f"1er{written[1:]}" if language == "fr" and written.startswith("1 ") else written
+
+
+def format_phone(number: str) -> str:
+    """A phone number as people read it; one of no known form as it is."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 def month_names(language: str) -> list[str]:
@@ -166,4 +178,8 @@ def format_moment(value: datetime, language: str, zone: tzinfo, style: DateStyle
 
 def format_time(value: datetime, language: str, zone: tzinfo) -> str:
     """The time of day of an instant in the salon's zone."""
-    return babel_time(value.astimezone(zone), format="short", locale=locale_of(language))
+    local = value.astimezone(zone)
+    if language == "fr":
+        minutes = f"\N{NO-BREAK SPACE}{local.minute:02d}" if local.minute else ""
+        return f"{local.hour}\N{NO-BREAK SPACE}h{minutes}"
+    return babel_time(local, format="short", locale=locale_of(language))

@@ -22,6 +22,8 @@ from services.messaging.storage import contacts
 from services.messaging.usecases import numbers
 from services.messaging.usecases.deps import Deps
 
+EVERYONE = Looking()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -47,7 +49,7 @@ async def list_audience(
     *,
     after: MemberId | None,
     limit: int,
-    looking: Looking = Looking(),
+    looking: Looking = EVERYONE,
 ) -> Page:
     """A page of an audience in order of name, with its size and how many may be reached now.
 
