@@ -90,14 +90,15 @@ MESSAGE_REFUSALS: Final[Mapping[str, Words]] = {
     "PLAN_REQUIRED": Words(
         status=403,
         en="Your plan does not have this: it comes with Essentiel or Pro. Contact us to change it.",
-        fr="Votre forfait ne le permet pas : il faut être à essentiel ou pro. Contactez-nous pour "
-        "en changer.",
+        fr="Votre forfait ne le permet pas: il faut le forfait Essentiel ou Pro. Contactez-nous "
+        "pour en changer.",
     ),
     "PRO_REQUIRED": Words(
         status=403,
         public="PLAN_REQUIRED",
         en="Your plan does not have this: it comes with Pro. Contact us to change it.",
-        fr="Votre forfait ne le permet pas : il faut être à pro. Contactez-nous pour en changer.",
+        fr="Votre forfait ne le permet pas: il faut le forfait Pro. Contactez-nous pour en "
+        "changer.",
     ),
     "OPERATOR_REQUIRED": Words(
         status=403,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import orjson
@@ -88,6 +89,10 @@ _KEY_HEADER: Final = {
 }
 
 
+# Where a rule is written down is for those who build Mèche.
+_ROWS: Final = re.compile(r" ?\((?:[A-Z]{1,2}-?[0-9]+(?: to |, )?)+\)")
+
+
 def scopes_of(dependant: Dependant) -> tuple[str, ...]:
     """The scopes that a route's key must have."""
     found: list[str] = list(getattr(dependant.call, "scopes", ()))
@@ -142,6 +147,7 @@ def _complete(operation: dict[str, Any], path: str, method: str, route: APIRoute
     example = EXAMPLES[operation["operationId"]]
     scopes = scopes_of(route.dependant)
     is_operators = path.startswith("/v2/operator/")
+    operation["description"] = _ROWS.sub("", operation["description"])
     operation["summary"] = operation["description"].partition("\n")[0].rstrip(".")
     operation["security"] = [{"operatorKey" if is_operators else "apiKey": []}]
     if scopes:

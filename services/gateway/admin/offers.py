@@ -26,6 +26,7 @@ from services.chassis.errors import RemoteRefusal, Unavailable
 from services.gateway import images
 from services.gateway.admin.design import REFUSED
 from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
+from services.gateway.errors import ApiError
 from services.gateway.web.forms import (
     NO_PROBLEMS,
     Fields,
@@ -56,7 +57,7 @@ KNOWN_PAUSE_SECONDS = 0.03
 async def offers(desk: DeskDep) -> Response:
     """Every offer, the newest dates first, with "Créer Offre" in the blue bar (LS-49)."""
     answer = await desk.deps.clients.offers.ListOffers(ListOffersRequest(chain_id=desk.chain_id))
-    return desk.show("offers.html", here="offers", offers=answer.offers)
+    return desk.show("offers.html", here="offers", offers=answer.offers, today=desk.today)
 
 
 def _form(
@@ -156,7 +157,10 @@ async def _wait_until_known(desk: Desk, offer: Offer) -> None:
 
 async def _offer(desk: Desk, offer_id: str) -> Offer:
     request = GetOfferRequest(chain_id=desk.chain_id, offer_id=offer_id)
-    return (await desk.deps.clients.offers.GetOffer(request)).offer
+    offer = (await desk.deps.clients.offers.GetOffer(request)).offer
+    if offer.deleted:
+        raise ApiError.of("NOT_FOUND")
+    return offer
 
 
 @router.get("/admin/offers/{offer_id}")

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from fastapi import APIRouter, Response
@@ -26,6 +27,7 @@ from loyalty.types.v1.types_pb2 import Actor
 
 from services.chassis.errors import RemoteRefusal, Unavailable
 from services.chassis.signing import Unsealable
+from services.gateway.errors import ApiError
 from services.gateway.member import holdings
 from services.gateway.member.codes import send_code
 from services.gateway.member.door import PageRoute, Visit, VisitDep
@@ -36,6 +38,7 @@ from services.gateway.web.forms import (
     Contact,
     Fields,
     Problems,
+    is_plausible,
     new_key,
     own_birthday,
     problems_of,
@@ -155,6 +158,8 @@ async def join(visit: VisitDep) -> Response:
             return await send_code(visit, contact, next_path=back)
     except RemoteRefusal as refusal:
         problems = problems_of(refusal, visit.language, shown=JOIN_FIELDS)
+        if "phone" in problems.fields and fields.text("email"):
+            problems = with_bad_email(fields, problems, visit.language)
         return await join_page(visit, fields=fields, problems=problems, earn_token=earn_token)
     await _open_account(visit, answer.member.id)
     next_path = visit.own_path(fields["next"]).removeprefix(visit.base)
@@ -177,6 +182,14 @@ def missing_contact(fields: Fields, language: str) -> Problems:
     elif fields["consent_email"] and not fields.text("email"):
         wrong["email"] = translate(language, "Pour recevoir des courriels, entrez votre courriel.")
     return Problems(fields=wrong)
+
+
+def with_bad_email(fields: Fields, problems: Problems, language: str) -> Problems:
+    """The same, and that the e-mail is none either: enrollment tells what it meets first."""
+    if is_plausible(Contact(email=fields.text("email"))):
+        return problems
+    told = ApiError.of("EMAIL_INVALID").told(language)
+    return replace(problems, fields={**problems.fields, "email": told})
 
 
 def consents_of(fields: Fields) -> list[ConsentGrant]:
