@@ -165,6 +165,11 @@ def _tell_story(till: Door, demo: dict[str, Any], *, started: datetime) -> None:
     for index, life in enumerate(story.MEMBERS):
         salon = demo["location_ids"][index % len(demo["location_ids"])]
         _live(till, life, key=f"demo-{index}", started=started, salon=salon, tiers=tiers)
+        if life.agreed:
+            text = {"from": life.phone, "to": demo["text_to_join"]["number"], "body": life.agreed}
+            till.call(
+                "POST", "/v2/sandbox/sms", {**text, "idempotency_key": f"demo-{index}-agreed"}
+            )
 
 
 def _program_without_ids(till: Door, demo: dict[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,8 @@ class Life:
     visits_hours_ago: tuple[int, ...]
     # Points of the reward definitions that she took; the second says whether she used it too.
     rewards: tuple[tuple[int, bool], ...] = ()
+    # The word by which she texted that she agrees to messages; empty = she did not.
+    agreed: str = ""
 
 
 MEMBERS = [
@@ -81,6 +83,7 @@ MEMBERS = [
         carried_over=14,
         visits_hours_ago=(50, 4),
         rewards=((5, True),),
+        agreed="OUI",
     ),
     Life(
         given_name="Amélie",
@@ -92,6 +95,7 @@ MEMBERS = [
         carried_over=12,
         visits_hours_ago=(28,),
         rewards=((10, False),),
+        agreed="OUI",
     ),
     Life(
         given_name="Sofia",
@@ -112,6 +116,7 @@ MEMBERS = [
         days_a_member=610,
         carried_over=22,
         visits_hours_ago=(31,),
+        agreed="YES",
     ),
     Life(
         given_name="Thi Mai",
