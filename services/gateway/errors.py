@@ -19,6 +19,7 @@ from services.gateway.order_words import ORDER_REFUSALS
 from services.gateway.refusal_words import OWN_REFUSALS, Words
 from services.gateway.sale_words import SALE_REFUSALS
 from services.gateway.service_words import SERVICE_REFUSALS
+from services.gateway.web.typesetting import french
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +64,7 @@ def words_of(code: str) -> Words:
 def describe(code: str, params: Mapping[str, str], language: str) -> str:
     """What this refusal means and what to do next, in English or French."""
     words = words_of(code)
-    text = words.fr if language == "fr" else words.en
+    text = french(words.fr) if language == "fr" else words.en
     return text.format_map(_Params(params))
 
 

@@ -42,7 +42,7 @@ class Phone:
         await page.get_by_label("Numéro de téléphone").fill(self.number)
         if email:
             await page.get_by_label("Courriel", exact=True).fill(email)
-        await page.get_by_role("button", name="S'inscrire").click()
+        await page.get_by_role("button", name="S’inscrire").click()
         await expect(page.get_by_text("Bienvenue! Vous êtes membre.")).to_be_visible()
 
     async def prove(self) -> None:
@@ -65,7 +65,7 @@ class Phone:
         if await page.get_by_role("button", name="Envoyer le code").count():
             await self.prove()
         await page.get_by_role("button", name="Confirmer").click()
-        await expect(page.get_by_text("C'est fait!")).to_be_visible()
+        await expect(page.get_by_text("C’est fait!")).to_be_visible()
 
     async def balance(self) -> str:
         """The large number of the page that is open."""

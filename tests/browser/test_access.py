@@ -73,7 +73,7 @@ async def test_every_page_of_a_visitor_is_clean(phone: Phone, salon: Salon) -> N
     await phone.page.goto(salon.earn_link)
     await _is_good(phone.page)
     await phone.open()
-    await _press(phone.page, "S'inscrire")
+    await _press(phone.page, "S’inscrire")
     await _is_good(phone.page)
 
 
@@ -113,7 +113,7 @@ async def test_every_page_of_the_counter_is_clean(counter: BrowserContext, salon
     await page.get_by_label("Courriel ou numéro de téléphone").fill(new_phone_number())
     await _press(page, "Entrer")
     await _is_good(page)
-    await _press(page, "S'inscrire")
+    await _press(page, "S’inscrire")
     await expect(page.get_by_text("+1 point ajouté.")).to_be_visible()
     await _is_good(page)
     await _press(page, "Utiliser récompenses")

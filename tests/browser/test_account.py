@@ -10,7 +10,7 @@ from tests.browser.salon import Salon
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack]
 
-EMAILS = "J'accepte de recevoir des courriels"
+EMAILS = "J’accepte de recevoir des courriels"
 
 
 async def _consents_settle(phone: Phone, *, granted: bool) -> None:
@@ -82,7 +82,7 @@ async def test_the_home_screen_hint_is_for_the_first_visit_and_the_phone(
     await phone.open()
     await expect(page.locator("[data-hint]")).to_have_count(0)
     await phone.open("/account")
-    await page.get_by_role("link", name="Ajouter à l'écran d'accueil").click()
+    await page.get_by_role("link", name="Ajouter à l’écran d’accueil").click()
     await expect(page.locator("[data-hint]")).to_be_visible()
 
     async with open_phone(browser, salon, user_agent=IPHONE) as iphone:
@@ -101,7 +101,7 @@ async def test_the_address_works_however_it_is_typed(phone: Phone, salon: Salon)
     answer = await page.goto(f"{salon.url}/m/{slug}-personne")
     assert answer is not None
     assert answer.status == 404
-    await expect(page.get_by_role("heading", name="Cette page n'existe pas")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Cette page n’existe pas")).to_be_visible()
 
 
 async def test_signing_out_leaves_nothing_on_the_phone(phone: Phone, salon: Salon) -> None:
@@ -111,7 +111,7 @@ async def test_signing_out_leaves_nothing_on_the_phone(phone: Phone, salon: Salo
     await expect(page.get_by_text("Cet appareil est déconnecté")).to_be_visible()
 
     await phone.open("/rewards")
-    await expect(page.get_by_role("button", name="S'inscrire")).to_be_visible()
+    await expect(page.get_by_role("button", name="S’inscrire")).to_be_visible()
     assert await page.evaluate("localStorage.length") == 0
 
 
@@ -148,7 +148,7 @@ async def test_who_joined_by_phone_adds_an_email_and_proves_it(
     await page.get_by_label("Courriel", exact=True).fill("alice@nulle part")
     await page.locator("form.card").evaluate("(form) => { form.noValidate = true; }")
     await page.get_by_role("button", name="Envoyer le code").click()
-    await expect(page.get_by_text("Ce n'est pas une adresse courriel")).to_be_visible()
+    await expect(page.get_by_text("Ce n’est pas une adresse courriel")).to_be_visible()
 
     address = f"{phone.number}@exemple.test"
     await page.get_by_label("Courriel", exact=True).fill(address)
@@ -158,7 +158,7 @@ async def test_who_joined_by_phone_adds_an_email_and_proves_it(
 
     await expect(page.get_by_text("Votre courriel est ajouté et vérifié.")).to_be_visible()
     await expect(page.get_by_text(address)).to_be_visible()
-    await expect(page.get_by_label("J'accepte de recevoir des courriels")).not_to_be_checked()
+    await expect(page.get_by_label("J’accepte de recevoir des courriels")).not_to_be_checked()
 
 
 async def test_an_email_of_somebody_else_is_not_given_away(

@@ -81,7 +81,7 @@ async def test_a_photo_is_made_small_and_read(phone: Phone, salon: Salon) -> Non
 async def test_a_photo_without_our_code_says_so(phone: Phone, salon: Salon) -> None:
     await phone.join()
     page = await phone.open("/scan")
-    for text, words in (("https://ailleurs.example/", "n'est pas celui"), ("", "Aucun code QR")):
+    for text, words in (("https://ailleurs.example/", "n’est pas celui"), ("", "Aucun code QR")):
         picture = io.BytesIO()
         shown = qrcode.make(text).convert("RGB") if text else Image.new("RGB", (300, 300))
         shown.save(picture, "PNG")

@@ -186,7 +186,7 @@ async def test_a_visitor_who_scans_joins_right_there_and_earns_at_once(
     await page.goto(salon.earn_link)
     await expect(page.get_by_text("recevez tout de suite le point")).to_be_visible()
     await page.get_by_label("Numéro de téléphone").fill(phone.number)
-    await page.get_by_role("button", name="S'inscrire").click()
+    await page.get_by_role("button", name="S’inscrire").click()
 
     await expect(page.get_by_text("Bienvenue! Vous êtes membre.")).to_be_visible()
     assert await phone.balance() == "1"
@@ -210,7 +210,7 @@ async def test_a_known_member_who_scans_on_a_new_phone_proves_it_and_earns(
     page = phone.page
     await page.goto(salon.earn_link)
     await page.get_by_label("Numéro de téléphone").fill(phone.number)
-    await page.get_by_role("button", name="S'inscrire").click()
+    await page.get_by_role("button", name="S’inscrire").click()
     await page.get_by_label("Code", exact=True).fill(await salon.code_for(phone.number))
     await page.get_by_role("button", name="Vérifier").click()
 

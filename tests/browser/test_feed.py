@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.stack]
 
 
 def _feed(page: Page) -> Locator:
-    return page.get_by_role("region", name="Flux d'activité").get_by_role("listitem")
+    return page.get_by_role("region", name="Flux d’activité").get_by_role("listitem")
 
 
 async def _open(page: Page, salon: Salon, client: Client, path: str = "") -> None:
@@ -79,7 +79,7 @@ async def test_points_are_adjusted_with_a_reason_from_more_options(
     """SQ-04, SQ-30, SQ-52: no reason, no points; the entry says amount, reason and who."""
     client = await till.enrol(salon)
     await _open(panel, salon, client)
-    await panel.get_by_text("Plus d'options").click()
+    await panel.get_by_text("Plus d’options").click()
     await panel.get_by_role("link", name="Ajuster les points").click()
     await panel.get_by_label("Nombre de points").fill("10")
     await panel.get_by_role("button", name="Enregistrer").click()
@@ -147,7 +147,7 @@ async def test_a_sale_says_what_gave_no_points_and_is_refunded_after_a_look(
     await is_clean(panel)
 
     await panel.goto(f"{shop.url}/admin/sales/{order}")
-    await panel.get_by_role("button", name="Voir l'effet").click()
+    await panel.get_by_role("button", name="Voir l’effet").click()
     told = panel.get_by_text(re.compile(r"^−\d+ points, récompense rendue, solde \d+$"))
     words = await told.inner_text()
     assert await shop.balance_of(client.phone) == 85
@@ -158,7 +158,7 @@ async def test_a_sale_says_what_gave_no_points_and_is_refunded_after_a_look(
 
     assert words == f"−30 points, récompense rendue, solde {await shop.balance_of(client.phone)}"
     await expect(panel.get_by_text("Remboursement de tout")).to_be_visible()
-    await expect(panel.get_by_role("button", name="Voir l'effet")).to_have_count(0)
+    await expect(panel.get_by_role("button", name="Voir l’effet")).to_have_count(0)
 
 
 async def test_items_and_amounts_are_refunded_and_wrong_numbers_are_told(
@@ -172,17 +172,17 @@ async def test_items_and_amounts_are_refunded_and_wrong_numbers_are_told(
     await panel.get_by_role("radio", name="Articles").check()
     for typed, error in (("0", "Dites combien"), ("abc", "Entrez un nombre"), ("2", "il ne reste")):
         await panel.get_by_label("Coupe").fill(typed)
-        await panel.get_by_role("button", name="Voir l'effet").click()
+        await panel.get_by_role("button", name="Voir l’effet").click()
         await expect(panel.get_by_text(error)).to_be_visible()
         await expect(panel.get_by_role("radio", name="Articles")).to_be_checked()
     await panel.get_by_label("Coupe").fill("1")
-    await panel.get_by_role("button", name="Voir l'effet").click()
+    await panel.get_by_role("button", name="Voir l’effet").click()
     await expect(panel.get_by_text("−60 points, solde 0")).to_be_visible()
     await panel.get_by_role("link", name="Ne pas rembourser").click()
 
     await panel.get_by_role("radio", name="Montant").check()
     await panel.get_by_label("Montant remboursé").fill("50,00")
-    await panel.get_by_role("button", name="Voir l'effet").click()
+    await panel.get_by_role("button", name="Voir l’effet").click()
     await expect(panel.get_by_text("−30 points, solde 30")).to_be_visible()
     await panel.get_by_role("button", name="Confirmer le remboursement").click()
     await expect(panel.get_by_text("dont il reste 30")).to_be_visible()
@@ -209,7 +209,7 @@ async def test_the_points_that_will_end_are_shown_with_their_days(
     await till.give(own_salon, client, 20)
     panel = panel_of_its_own
     await _open(panel, own_salon, client)
-    await panel.get_by_text("Plus d'options").click()
+    await panel.get_by_text("Plus d’options").click()
     await panel.get_by_role("link", name="Voir les points arrivant à expiration").click()
 
     await expect(panel.get_by_text("points vont expirer, sur un solde de 50")).to_be_visible()

@@ -29,7 +29,7 @@ async def _came_by(panel: Page, salon: Salon, phone: str) -> str:
     await panel.get_by_label("Chercher un client").fill(phone)
     await panel.get_by_role("button", name="Chercher").click()
     await panel.get_by_role("table").get_by_role("link").first.click()
-    return str(await panel.get_by_text("Inscription:").inner_text())
+    return str(await panel.get_by_text("Inscription :").inner_text())
 
 
 @pytest.mark.parametrize(("mark", "words"), WAYS.items())
@@ -40,7 +40,7 @@ async def test_a_marked_link_says_which_way_a_member_came(
     async with open_phone(browser, salon) as phone:
         page = await phone.open(mark)
         await page.get_by_label("Numéro de téléphone").fill(phone.number)
-        await page.get_by_role("button", name="S'inscrire").click()
+        await page.get_by_role("button", name="S’inscrire").click()
         await expect(page.get_by_text("Bienvenue! Vous êtes membre.")).to_be_visible()
     assert (await _came_by(panel, salon, phone.number)).endswith(words)
 

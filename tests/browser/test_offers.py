@@ -31,7 +31,7 @@ async def write(page: Page, title: str) -> None:
     await page.get_by_label("Récompense").fill(title)
     await page.get_by_label("Date de début").fill(f"{YEAR}-01-01")
     await page.get_by_label("Date de fin").fill(f"{YEAR}-12-31")
-    await page.get_by_label("Type d'expiration").fill(f"{YEAR + 1}-01-15")
+    await page.get_by_label("Type d’expiration").fill(f"{YEAR + 1}-01-15")
     await page.get_by_label("Description").fill("Amenez une amie.")
     await page.get_by_label("Exclusion").fill("Sauf le samedi.")
 
@@ -50,20 +50,20 @@ async def is_good(page: Page) -> None:
 
 async def test_the_whole_editor_by_its_words(panel: Page, phone: Phone) -> None:
     """LS-49, LS-50, LS-51, LS-52, LS-54, LS-55, LS-56, LS-57: as written, seen on a phone."""
-    await write(panel, "Soin de l'année")
+    await write(panel, "Soin de l’année")
     await expect(panel.get_by_label("Type", exact=True)).to_have_value("instant")
-    await expect(panel.get_by_label("Afficher sur l'application mobile")).to_be_checked()
+    await expect(panel.get_by_label("Afficher sur l’application mobile")).to_be_checked()
     await panel.get_by_label("Choisissez Fichier").set_input_files(photo())
-    await expect(panel.get_by_role("img", name="L'image que vous avez choisie")).to_be_visible()
+    await expect(panel.get_by_role("img", name="L’image que vous avez choisie")).to_be_visible()
     await is_good(panel)
     await panel.get_by_role("button", name="Sauvegarder").click()
-    await expect(panel.get_by_text("C'est créé.")).to_be_visible()
+    await expect(panel.get_by_text("C’est créé.")).to_be_visible()
     await is_good(panel)
 
     await phone.join()
     page = await phone.open("/offers")
-    card = page.get_by_role("article", name="Soin de l'année")
-    picture = card.get_by_role("img", name="Image de l'offre « Soin de l'année »")
+    card = page.get_by_role("article", name="Soin de l’année")
+    picture = card.get_by_role("img", name="Image de l’offre « Soin de l’année »")
     await picture.scroll_into_view_if_needed()
     await expect(picture).to_be_visible()
     await page.wait_for_function(
@@ -107,12 +107,12 @@ async def test_a_year_is_planned_by_duplicating_last_years_offer(panel: Page) ->
     await is_good(panel)
     await panel.get_by_role("button", name="Dupliquer").click()
     await expect(panel.get_by_label("Date de début")).to_have_value(f"{YEAR + 1}-01-01")
-    await expect(panel.get_by_label("Type d'expiration")).to_have_value(f"{YEAR + 2}-01-15")
-    now = panel.get_by_role("img", name="L'image de l'offre en ce moment")
+    await expect(panel.get_by_label("Type d’expiration")).to_have_value(f"{YEAR + 2}-01-15")
+    now = panel.get_by_role("img", name="L’image de l’offre en ce moment")
     await expect(now).to_be_visible()
-    await panel.get_by_label("Retirer l'image et montrer le logo du salon").check()
+    await panel.get_by_label("Retirer l’image et montrer le logo du salon").check()
     await panel.get_by_role("button", name="Sauvegarder").click()
-    await expect(panel.get_by_text("C'est enregistré.")).to_be_visible()
+    await expect(panel.get_by_text("C’est enregistré.")).to_be_visible()
     await expect(panel.get_by_role("heading", name="Fête des mères")).to_have_count(2)
 
 
@@ -133,5 +133,5 @@ async def test_the_editor_works_without_a_script(
     await page.get_by_label("Choisissez Fichier").set_input_files(photo("PNG", (300, 300)))
     await page.get_by_role("button", name="Sauvegarder").click()
     await expect(page.get_by_role("heading", name="Sans script")).to_be_visible()
-    await expect(page.get_by_text("C'est créé.")).to_be_visible()
+    await expect(page.get_by_text("C’est créé.")).to_be_visible()
     await context.close()

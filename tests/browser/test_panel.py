@@ -122,7 +122,7 @@ async def test_codes_are_read_and_changed_section_by_section(panel: Page, salon:
     await expect(code).to_have_attribute("aria-invalid", "true")
     await code.fill("00001234")
     await panel.get_by_role("button", name="Sauvegarder").click()
-    await expect(panel.get_by_text("C'est enregistré.")).to_be_visible()
+    await expect(panel.get_by_text("C’est enregistré.")).to_be_visible()
     await expect(code).to_have_value("00001234")
     assert await (await panel.request.get(image)).body() == before
     await expect(panel.get_by_role("region", name="Code QR pour gagner des points")).to_be_visible()
@@ -143,7 +143,7 @@ async def test_the_join_code_and_the_addresses_are_where_the_owner_looks(
 ) -> None:
     """LS-09, LS-15, LS-16, D24: mobile URL, tablet URL, and a raster join QR."""
     await _by_menu(panel, "Codes QR")
-    picture = panel.get_by_role("img", name="Code d'inscription QR")
+    picture = panel.get_by_role("img", name="Code d’inscription QR")
     assert str(await picture.get_attribute("src")).endswith(".png")
     assert salon.join_link == f"{salon.app}?s=qr"
     await _by_menu(panel, "Conception et image")
@@ -169,7 +169,7 @@ async def test_points_are_given_and_taken_by_hand(panel: Page, salon: Salon) -> 
         field = panel.get_by_label("Nombre de points")
         await expect(field).to_have_attribute("aria-invalid", "true")
         await expect(panel.locator(".tile__number").first).to_have_text("2")
-    feed = panel.get_by_role("region", name="Flux d'activité")
+    feed = panel.get_by_role("region", name="Flux d’activité")
     await expect(feed.get_by_text("Ajustement au salon")).to_have_count(2)
     assert await salon.balance_of(phone) == 2
 
@@ -209,7 +209,7 @@ async def test_a_used_reward_is_set_back_to_earned(panel: Page, salon: Salon) ->
 
     await panel.get_by_role("link", name=f"Annuler — {REWARDS[5]}").first.click()
     await expect(panel.get_by_label("Rendre les 5 points au client")).to_be_checked()
-    await panel.get_by_role("button", name="Confirmer l'annulation").click()
+    await panel.get_by_role("button", name="Confirmer l’annulation").click()
     await expect(panel.get_by_text("annulée", exact=True)).to_have_count(1)
     assert await salon.balance_of(phone) == 5
 
@@ -265,7 +265,7 @@ async def test_rewards_offers_and_programs_are_made_and_changed(panel_of_its_own
     await panel.get_by_role("button", name="Sauvegarder").click()
     await expect(panel.get_by_role("heading", name=title)).to_be_visible()
     await panel.get_by_role("link", name=f"Modifier {title}").click()
-    await expect(panel.get_by_label("Afficher sur l'application mobile")).to_be_checked()
+    await expect(panel.get_by_label("Afficher sur l’application mobile")).to_be_checked()
     await panel.get_by_label("Exclusion").fill("Sauf le samedi.")
     await panel.get_by_role("button", name="Sauvegarder").click()
     await panel.get_by_role("link", name=f"Supprimer {title}").click()
@@ -287,7 +287,7 @@ async def test_a_logo_is_drawn_anew_and_a_hostile_one_refused(panel: Page, salon
             {"name": name, "mimeType": "image/png", "buffer": content}
         )
         await panel.get_by_role("button", name="Sauvegarder Logo").click()
-        await expect(panel.get_by_text("ce fichier n'en est pas une")).to_be_visible()
+        await expect(panel.get_by_text("ce fichier n’en est pas une")).to_be_visible()
     await panel.get_by_label("Choisissez un fichier").set_input_files(
         {"name": "logo.jpg", "mimeType": "image/jpeg", "buffer": picture.getvalue()}
     )
@@ -337,7 +337,7 @@ async def test_a_cashier_gives_points_but_changes_no_program(
     assert MULTI_POINT_CODE not in await page.content()
 
     await panel.get_by_role("button", name=f"Retirer l'accès — {email}").click()
-    await expect(panel.get_by_text("C'est enregistré.")).to_be_visible()
+    await expect(panel.get_by_text("C’est enregistré.")).to_be_visible()
     await page.goto(f"{salon.url}/admin")
     await expect(page.get_by_role("button", name="Se connecter")).to_be_visible()
     await context.close()

@@ -35,7 +35,7 @@ def _section(page: Page, name: str) -> Locator:
 
 async def _save(page: Page, button: str = "Enregistrer") -> None:
     await page.get_by_role("button", name=button, exact=True).click()
-    await expect(page.get_by_text("C'est enregistré.")).to_be_visible()
+    await expect(page.get_by_text("C’est enregistré.")).to_be_visible()
 
 
 async def _others(salon: Salon, changed: str) -> dict[str, Any]:
@@ -157,7 +157,7 @@ async def test_what_does_not_earn_is_searched_unticked_and_kept(
     await expect(panel.get_by_text("exclu avec sa catégorie")).to_have_count(2)
     assert await shop.balance_of(client.phone) == 40
     await panel.goto(f"{shop.url}/admin/sales/{order}")
-    await panel.get_by_role("button", name="Voir l'effet").click()
+    await panel.get_by_role("button", name="Voir l’effet").click()
     await expect(panel.get_by_text("−40 points, solde 0")).to_be_visible()
 
 
@@ -180,7 +180,7 @@ async def test_expiry_is_changed_for_points_to_come(
     panel = panel_of_its_own
     before = await _others(own_salon, "expiration_policy")
     await _open(panel, own_salon)
-    await expect(_section(panel, "Expiration")).to_contain_text("n'expirent jamais")
+    await expect(_section(panel, "Expiration")).to_contain_text("n’expirent jamais")
     await panel.get_by_role("link", name="Modifier Expiration").click()
     await expect(panel.get_by_text("seulement les points gagnés plus tard")).to_be_visible()
     await panel.get_by_label("Après un nombre de mois").check()
@@ -211,7 +211,7 @@ async def test_refunds_are_three_choices_in_plain_words(
     await _open(panel, own_salon, "/refunds")
     for words in ("peut devenir négatif", "est rendue au client", "ce qui reste payé"):
         await expect(panel.get_by_label(words)).to_be_checked()
-    for words in ("s'arrête à zéro", "reste utilisée", "le montant remboursé"):
+    for words in ("s’arrête à zéro", "reste utilisée", "le montant remboursé"):
         await panel.get_by_label(words).check()
     await _save(panel)
     assert (await till.program(own_salon))["refund_settings"] == {

@@ -47,7 +47,7 @@ async def _write_offer(page: Page) -> None:
     await page.get_by_label("Date de début").fill("2020-01-01")
     await page.get_by_label("Date de fin").fill("2099-12-31")
     await page.get_by_role("button", name="Sauvegarder").click()
-    await expect(page.get_by_text("C'est créé.")).to_be_visible()
+    await expect(page.get_by_text("C’est créé.")).to_be_visible()
 
 
 async def test_an_offer_is_written_sent_and_reported_without_script(
@@ -65,9 +65,9 @@ async def test_an_offer_is_written_sent_and_reported_without_script(
     await page.get_by_role("button", name="Filtrer").last.click()
     await expect(page.get_by_text("1 client coché")).to_be_visible()
     await expect(page.get_by_role("checkbox", name="Anne")).not_to_be_checked()
-    await page.get_by_text("Autres mots pour ceux qui lisent l'anglais").click()
+    await page.get_by_text("Autres mots pour ceux qui lisent l’anglais").click()
     await page.get_by_label("Message SMS en anglais").fill("Salon Lumière: a free mask.")
-    await page.get_by_role("button", name="Voir l'aperçu et le coût").click()
+    await page.get_by_role("button", name="Voir l’aperçu et le coût").click()
     preview = page.locator("#preview")
     await expect(preview.get_by_text("a free mask")).to_be_visible()
     await expect(preview).to_contain_text(re.compile("textos? par personne"))
@@ -80,7 +80,7 @@ async def test_an_offer_is_written_sent_and_reported_without_script(
         await page.get_by_role("link", name="Actualiser").click()
     await expect(page.get_by_text("Terminé", exact=True)).to_be_visible()
     await page.get_by_role("main").get_by_role("link", name="Journal des envois").click()
-    await expect(page.get_by_text("N'a pas accepté de tels messages")).to_be_visible()
+    await expect(page.get_by_text("N’a pas accepté de tels messages")).to_be_visible()
 
 
 async def test_a_planned_send_is_stopped_without_script(
@@ -116,11 +116,11 @@ async def test_messages_are_chosen_planned_and_worded_without_script(
     await open_menu(page, "Messages automatiques")
     await page.get_by_label("Message après une vente").select_option(index=1)
     await page.get_by_role("button", name="Sauvegarder").click()
-    await expect(page.get_by_text("C'est enregistré.")).to_be_visible()
+    await expect(page.get_by_text("C’est enregistré.")).to_be_visible()
     await page.get_by_role("main").get_by_role("link", name="Bienvenue").first.click()
     await page.get_by_role("textbox").last.fill("{{ chain }}: bienvenue! {{ link }}")
     await page.get_by_role("button", name="Sauvegarder").click()
-    await expect(page.get_by_text("C'est enregistré.")).to_be_visible()
+    await expect(page.get_by_text("C’est enregistré.")).to_be_visible()
     await open_menu(page, "Programmes Texter pour entrer")
     await expect(page.get_by_role("heading", name="Contactez-nous")).to_be_visible()
 

@@ -29,7 +29,7 @@ async def test_enough_points_take_nothing_by_themselves(phone: Phone, salon: Sal
     await expect(page.get_by_role("button", name="Prendre")).to_have_count(2)
     await expect(page.get_by_text("12/20").first).to_be_visible()
     await phone.open("/rewards")
-    await expect(page.get_by_text("Aucune récompense pour l'instant.")).to_be_visible()
+    await expect(page.get_by_text("Aucune récompense pour l’instant.")).to_be_visible()
 
 
 async def test_annuler_leaves_points_and_rewards_as_they_were(phone: Phone, salon: Salon) -> None:
@@ -40,7 +40,7 @@ async def test_annuler_leaves_points_and_rewards_as_they_were(phone: Phone, salo
     await page.get_by_role("button", name="Prendre").nth(1).click()
     await phone.prove()
     await expect(page.get_by_text("−10 points")).to_be_visible()
-    await expect(page.get_by_text("s'utilise au salon")).to_be_visible()
+    await expect(page.get_by_text("s’utilise au salon")).to_be_visible()
     await page.get_by_role("link", name="Annuler").click()
 
     await expect(page).to_have_url(f"{salon.app}/card")
@@ -60,7 +60,7 @@ async def test_confirming_twice_takes_once(phone: Phone, salon: Salon) -> None:
         await form.locator("[name=k]").input_value(),
     )
     await page.get_by_role("button", name="Confirmer").dblclick()
-    await expect(page.get_by_text("C'est fait!")).to_be_visible()
+    await expect(page.get_by_text("C’est fait!")).to_be_visible()
     again = await phone.context.request.post(
         f"{salon.url}{action}", form={"k": key}, headers={"sec-fetch-site": "same-origin"}
     )
@@ -148,7 +148,7 @@ async def test_the_end_of_the_five_minutes_takes_the_reward_away(
     moved.raise_for_status()
 
     await phone.open("/rewards")
-    await expect(page.get_by_text("Aucune récompense pour l'instant.")).to_be_visible()
+    await expect(page.get_by_text("Aucune récompense pour l’instant.")).to_be_visible()
 
 
 async def test_another_member_s_reward_is_not_there(browser: Browser, phone: Phone) -> None:
@@ -176,7 +176,7 @@ async def test_an_offer_becomes_a_coupon_once(phone: Phone, salon: Salon) -> Non
     await phone.prove()
     await page.get_by_role("button", name="Prendre").click()
 
-    await expect(page.get_by_text("L'offre est dans vos récompenses.")).to_be_visible()
+    await expect(page.get_by_text("L’offre est dans vos récompenses.")).to_be_visible()
     await expect(page.get_by_text("31 décembre 2099")).to_be_visible()
     await expect(page.get_by_role("button", name="Utiliser")).to_have_count(1)
     await phone.open("/offers")

@@ -154,7 +154,10 @@ async def test_a_large_send_moves_is_stopped_and_says_how_many_left(
     arrived = await _arrived(own_salon)
     assert len(arrived) == len(set(arrived)) == left
     await page.reload()
-    for words, number in (("Envoyés", left), ("Retenus par « Arrêter »", held)):
+    for words, number in (
+        ("Envoyés", left),
+        ("Retenus par «.Arrêter.»", held),
+    ):
         place = page.locator("dl.report > div").filter(has_text=re.compile(f"^{words}"))
         await expect(place.locator("dd")).to_have_text(str(number))
     await expect(progress).to_have_attribute("value", str(left))

@@ -36,7 +36,7 @@ async def test_a_member_joins_earns_takes_and_uses_on_two_phones(
         await expect(box).not_to_be_checked()
     await page.get_by_label("Numéro de téléphone").fill(phone.number)
     await page.get_by_label("Courriel", exact=True).fill(email)
-    await page.get_by_role("button", name="S'inscrire").click()
+    await page.get_by_role("button", name="S’inscrire").click()
     for square in ("Gagner des points", "Mes récompenses", "Offres", "Ma carte de points"):
         await expect(page.get_by_role("link", name=square)).to_be_visible()
     await expect(page.get_by_role("link", name="Mon compte")).to_be_visible()
@@ -62,7 +62,7 @@ async def test_a_member_joins_earns_takes_and_uses_on_two_phones(
         await expect(other.get_by_role("button", name="Utiliser")).to_be_visible()
         await _use_in_front_of_staff(page, salon)
 
-        await expect(other.get_by_text("en cours d'utilisation")).to_be_visible()
+        await expect(other.get_by_text("en cours d’utilisation")).to_be_visible()
         await other.get_by_role("link", name="Voir").click()
         await expect(other.locator("[data-time]")).to_have_text(TIME)
         await expect(other.locator("[data-clock]")).to_have_count(0)
@@ -75,7 +75,7 @@ async def test_a_member_joins_earns_takes_and_uses_on_two_phones(
         await expect(page.get_by_text("La récompense est utilisée.")).to_be_visible()
         await expect(page.get_by_role("button", name="Utiliser")).to_have_count(0)
         await expect(other).to_have_url(f"{salon.app}/rewards")
-        await expect(other.get_by_text("Aucune récompense pour l'instant.")).to_be_visible()
+        await expect(other.get_by_text("Aucune récompense pour l’instant.")).to_be_visible()
 
 
 async def _use_in_front_of_staff(page: Page, salon: Salon) -> None:

@@ -93,7 +93,7 @@ async def test_a_client_without_a_phone_takes_and_uses_at_the_counter(
     await row.get_by_role("button", name="Prendre").click()
     await expect(page.get_by_text("−10 points")).to_be_visible()
     await page.get_by_role("button", name="Confirmer").click()
-    await expect(page.get_by_text("C'est fait!")).to_be_visible()
+    await expect(page.get_by_text("C’est fait!")).to_be_visible()
     assert await salon.balance_of(number) == 0
 
     await page.get_by_role("button", name="Utiliser", exact=True).click()
@@ -117,7 +117,7 @@ async def test_somebody_new_joins_at_the_counter_and_has_one_point(
         await expect(box).not_to_be_checked()
     await page.get_by_label("Prénom (facultatif)").fill("Léa")
     await page.get_by_label("Nom (facultatif)", exact=True).fill("Tremblay")
-    await page.get_by_role("button", name="S'inscrire").click()
+    await page.get_by_role("button", name="S’inscrire").click()
 
     await expect(page.get_by_text("+1 point ajouté. Votre solde : 1")).to_be_visible()
     await expect(page.get_by_role("heading", name="Bonjour L… T…")).to_be_visible()
@@ -147,7 +147,7 @@ async def test_phone_and_counter_show_the_same_at_once(
     await phone.page.get_by_role("button", name="Utiliser").click()
     await phone.page.get_by_role("radio", name="Plateau").check()
     await phone.page.get_by_role("button", name="Utiliser").click()
-    await expect(page.get_by_text("en cours d'utilisation")).to_be_visible()
+    await expect(page.get_by_text("en cours d’utilisation")).to_be_visible()
 
 
 async def test_a_minute_without_a_touch_brings_the_start_back(
@@ -161,7 +161,7 @@ async def test_a_minute_without_a_touch_brings_the_start_back(
     await _enter(page, number)
     await expect(page.get_by_text("+1 point ajouté.")).to_be_visible()
     await page.clock.run_for(50_000)
-    await expect(page.get_by_text(re.compile("Retour à l'accueil dans"))).to_have_count(2)
+    await expect(page.get_by_text(re.compile("Retour à l’accueil dans"))).to_have_count(2)
     await page.get_by_role("button", name="Continuer").click()
     await page.clock.run_for(30_000)
     await expect(page.get_by_text("+1 point ajouté.")).to_be_visible()

@@ -16,8 +16,8 @@ async def test_the_whole_story_needs_no_script(scriptless_phone: Phone, salon: S
     phone, page = scriptless_phone, scriptless_phone.page
     await page.goto(salon.join_link)
     await page.get_by_label("Numéro de téléphone").fill(phone.number)
-    await page.get_by_label("J'accepte de recevoir des textos").check()
-    await page.get_by_role("button", name="S'inscrire").click()
+    await page.get_by_label("J’accepte de recevoir des textos").check()
+    await page.get_by_role("button", name="S’inscrire").click()
     await expect(page.get_by_text("Bienvenue! Vous êtes membre.")).to_be_visible()
 
     await page.get_by_role("link", name="Gagner des points").click()
@@ -63,18 +63,18 @@ async def test_what_is_missing_is_told_beside_its_field(
 ) -> None:
     """LS-85: e-mail or phone; a box of consent needs its address."""
     page = await scriptless_phone.open()
-    await page.get_by_role("button", name="S'inscrire").click()
+    await page.get_by_role("button", name="S’inscrire").click()
     phone_field = page.get_by_label("Numéro de téléphone")
     await expect(phone_field).to_have_attribute("aria-invalid", "true")
 
     await phone_field.fill("12")
-    await page.get_by_label("J'accepte de recevoir des courriels").check()
-    await page.get_by_role("button", name="S'inscrire").click()
+    await page.get_by_label("J’accepte de recevoir des courriels").check()
+    await page.get_by_role("button", name="S’inscrire").click()
     await expect(page.get_by_label("Courriel", exact=True)).to_have_attribute(
         "aria-invalid", "true"
     )
-    await expect(page.get_by_label("J'accepte de recevoir des courriels")).to_be_checked()
-    await page.get_by_label("J'accepte de recevoir des courriels").uncheck()
-    await page.get_by_role("button", name="S'inscrire").click()
+    await expect(page.get_by_label("J’accepte de recevoir des courriels")).to_be_checked()
+    await page.get_by_label("J’accepte de recevoir des courriels").uncheck()
+    await page.get_by_role("button", name="S’inscrire").click()
     await expect(phone_field).to_have_attribute("aria-invalid", "true")
     await expect(phone_field).to_have_value("12")

@@ -20,6 +20,7 @@ from services.gateway.admin.promotions import (
 from services.gateway.admin.rule_words import sections_of
 from services.gateway.web.i18n import N_
 from services.gateway.web.speaker import Speaker
+from services.gateway.web.typesetting import straight
 
 HEADINGS: Final = {
     types_pb2.PROGRAM_SECTION_NAME: N_("Nom du programme"),
@@ -172,7 +173,7 @@ async def prepared(
         details,
     ]
     return Prepared(
-        sms_body=sms,
+        sms_body=straight(sms),
         email_subject=speaker.say(N_("{{ chain }}: du nouveau dans %(name)s"), name=name),
         email_body="\n\n".join(letter),
     )

@@ -24,6 +24,8 @@ from babel.numbers import format_currency, format_decimal
 from fastapi import Request
 from loyalty.types.v1 import types_pb2
 
+from services.gateway.web.typesetting import french
+
 DateStyle = Literal["full", "long", "medium", "short"]
 
 LANGUAGES = ("fr", "en")
@@ -59,25 +61,28 @@ class Texts:
                 if all(forms):
                     self._forms[(message.context, one)] = forms
 
+    def _set(self, words: str) -> str:
+        return french(words) if self.language == "fr" else words
+
     def gettext(self, words: str) -> str:
         """These French words in this language."""
-        return self._forms.get((None, words), (words,))[0]
+        return self._set(self._forms.get((None, words), (words,))[0])
 
     def pgettext(self, context: str, words: str) -> str:
         """Same for words that mean two things: the context tells which."""
-        return self._forms.get((context, words), (words,))[0]
+        return self._set(self._forms.get((context, words), (words,))[0])
 
     def ngettext(self, one: str, many: str, number: int) -> str:
         """The singular or plural; zero is singular in French and plural in English."""
         forms = self._forms.get((None, one), (one, many))
         singular = abs(number) < 2 if self.language == "fr" else abs(number) == 1
-        return forms[0] if singular else forms[-1]
+        return self._set(forms[0] if singular else forms[-1])
 
     def npgettext(self, context: str, one: str, many: str, number: int) -> str:
         """The singular or plural of words in a context."""
         forms = self._forms.get((context, one), (one, many))
         singular = abs(number) < 2 if self.language == "fr" else abs(number) == 1
-        return forms[0] if singular else forms[-1]
+        return self._set(forms[0] if singular else forms[-1])
 
 
 @functools.cache
