@@ -39,7 +39,7 @@ def test_pages_counted_words_and_refusals_are_all_set() -> None:
 
     assert found == "Vide\N{NO-BREAK SPACE}: maintenant. À l’heure du salon."
     assert i18n.translate("fr", "C'est enregistré.") == "C’est enregistré."
-    assert i18n.translate("en", "C'est enregistré.") == "It is saved."
+    assert i18n.translate("en", "C'est enregistré.") == "Saved."
     some = i18n.translate_count("fr", "%(num)s jour: l'an", "%(num)s jours: l'an", 2)
     assert some == "2 jours\N{NO-BREAK SPACE}: l’an"
     told = ApiError.of("PLAN_REQUIRED").told("fr")
