@@ -16,6 +16,7 @@ from playwright.async_api import Page, expect
 
 from services.chassis.clock import BusinessClock, SystemClock
 from services.chassis.postgres import Connection, create_pool, in_transaction
+from services.chassis.proofs import AddressProofs
 from services.chassis.signing import Sealer, Signer
 from services.messaging.domain.chain import ChainId, Language, MemberId
 from services.messaging.domain.consent import Channel
@@ -73,6 +74,7 @@ async def _many_members(stack: Stack, chain_id: ChainId) -> None:
         sealer=Sealer(SECRET, "a"),
         words=Sealer(SECRET, "b"),
         unsubscribe=Signer(SECRET, "c"),
+        proofs=AddressProofs(SECRET),
         join_sealer=join_sealer(SECRET),
         public_url=stack.base_url,
         sms_number="+15145550100",

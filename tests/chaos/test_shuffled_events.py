@@ -28,6 +28,7 @@ from services.chassis.clock import BusinessClock, FixedClock
 from services.chassis.consumer import Consumer
 from services.chassis.handling import Handler
 from services.chassis.postgres import Pool, create_pool
+from services.chassis.proofs import AddressProofs
 from services.chassis.runner import open_redis
 from services.chassis.signing import Sealer, Signer
 from services.messaging import consumers as messaging
@@ -123,6 +124,7 @@ async def _open_messaging(
         sealer=Sealer(SECRET, CODE_PURPOSE),
         words=Sealer(SECRET, WORDS_PURPOSE),
         unsubscribe=Signer(SECRET, UNSUBSCRIBE_PURPOSE),
+        proofs=AddressProofs(SECRET),
         join_sealer=join_sealer(SECRET),
         public_url="http://127.0.0.1",
         sms_number="+15145550100",

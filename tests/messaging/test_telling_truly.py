@@ -24,7 +24,7 @@ from services.messaging.domain.offer import OfferId
 from services.messaging.usecases import numbers, offers_news, preferences, timely
 from services.messaging.usecases.offers_news import CouponNews
 from services.messaging.usecases.preferences import SettingsChange
-from tests.messaging.conftest import EMAIL, NOW, PHONE, POSTAL_ADDRESS, MessagingHarness
+from tests.messaging.conftest import EMAIL, NOW, OPERATOR, PHONE, POSTAL_ADDRESS, MessagingHarness
 from tests.messaging.ledger import Ledger
 from tests.messaging.test_sends import members, offer, report, send
 from tests.messaging.test_text_to_join import OWN, leave_pro, pro_chain
@@ -348,7 +348,7 @@ async def test_a_poster_of_before_still_answers(messaging: MessagingHarness) -> 
     """LS-20: the keyword was changed twice; JOIN is JOIGNEZ in English."""
     chain_id = await pro_chain(messaging)
     for keyword in ("FIGARO", "COUPE", "FIGARO"):
-        await numbers.set_keyword(messaging.deps, chain_id, keyword)
+        await numbers.set_keyword(messaging.deps, chain_id, keyword, actor=OPERATOR)
     found = [
         await messaging.text(one, number=OWN) for one in ("joignez", "coupe", "figaro", "join")
     ]
