@@ -68,7 +68,7 @@ async def release(conn: Connection, chain_id: ChainId) -> ChainNumber | None:
         await conn.fetchrow(
             """
             DELETE FROM chain_number WHERE chain_id = $1
-            RETURNING chain_id, number, keyword, sandbox, provisioned_at
+            RETURNING chain_id, number, keyword, sandbox, provisioned_at, former_keywords
             """,
             chain_id,
         )
