@@ -66,11 +66,12 @@ class Model:
         everywhere = self.said.get((EVERYBODY, address))
         if everywhere is not None and not everywhere.agreed and shop.speaks_from == SHARED:
             return False
+        hers = shop.member
         if kind not in ASKS_FOR_CONSENT:
-            return True
+            # A receipt that waited must not tell her balance to whoever has her old phone.
+            return address in {hers.phone, hers.email}
         if kind == "BIRTHDAY" and shop.plan == "PARTANT":
             return False
-        hers = shop.member
         proved = {hers.phone: hers.phone_proved, hers.email: hers.email_proved}
         return word is not None and proved.get(address, False)
 

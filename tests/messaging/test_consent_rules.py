@@ -65,6 +65,12 @@ def test_each_class_asks_its_own_question(
     assert found is barrier
 
 
+def test_what_concerns_her_goes_to_no_address_that_is_hers_no_more() -> None:
+    """D18: a corrected phone; a code still goes where it was asked for."""
+    for message_class, barrier in ((SERVICE, Barrier.ADDRESS_CHANGED), (SECURITY, None)):
+        assert may_send(message_class, standing=GRANTED, address_changed=True) is barrier
+
+
 def test_codes_and_answers_are_security_and_the_welcome_is_service() -> None:
     """D18."""
     assert CLASS_OF[MessageKind.ONE_TIME_CODE] is SECURITY

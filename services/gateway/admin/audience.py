@@ -100,8 +100,8 @@ class Choice:
         shown, ticked = self.many("shown"), set(self.many("tick"))
         here = [one for one in shown if (one in ticked) is self.none_at_first]
         earlier = [one for one in self.many("by_hand") if one not in set(shown)]
-        ids = dict.fromkeys(one for one in (*earlier, *here) if _ID.fullmatch(one))
-        return list(ids)[:BY_HAND_MAX]
+        # None is left out, however many: who is not in this list gets the message after all.
+        return list(dict.fromkeys(one for one in (*earlier, *here) if _ID.fullmatch(one)))
 
     @property
     def excluded(self) -> list[str]:

@@ -51,6 +51,8 @@ REASONS: Final[Mapping[str, str]] = {
     "stopped": N_("A demandé de ne plus recevoir de messages"),
     "not_consented": N_("N'a pas accepté les messages"),
     "not_verified": N_("N'a pas encore confirmé son adresse"),
+    "erased": N_("A demandé à être oublié"),
+    "address_changed": N_("Cette adresse n'est plus la sienne"),
     "send_stopped": N_("Retenu par « Arrêter »"),
     "message_withdrawn": N_("Le message a été supprimé"),
     "plan_required": N_("Le forfait ne l'envoie pas"),

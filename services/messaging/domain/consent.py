@@ -85,6 +85,7 @@ class Barrier(StrEnum):
     NOT_CONSENTED = "not_consented"
     NOT_VERIFIED = "not_verified"
     ERASED = "erased"
+    ADDRESS_CHANGED = "address_changed"
 
 
 def may_send(
@@ -94,12 +95,14 @@ def may_send(
     number_stopped: bool = False,
     contact_verified: bool = False,
     erased: bool = False,
+    address_changed: bool = False,
 ) -> Barrier | None:
     """What stands in the way of a message at this moment; None when it may leave.
 
     `standing` is None where nobody ever said anything about the address. `number_stopped` says
     that the phone texted STOP to our number before any chain wrote to it (D26). `erased` says that
-    the member it is for asked to be forgotten after it was queued.
+    the member it is for asked to be forgotten after it was queued, `address_changed` that the
+    address is hers no more: whoever has it now is not told what concerns her.
     """
     if message_class is MessageClass.SECURITY:
         return None
@@ -108,7 +111,7 @@ def may_send(
     if number_stopped or (standing is not None and not standing.granted):
         return Barrier.STOPPED
     if message_class is MessageClass.SERVICE:
-        return None
+        return Barrier.ADDRESS_CHANGED if address_changed else None
     if standing is None:
         return Barrier.NOT_CONSENTED
     return None if contact_verified else Barrier.NOT_VERIFIED

@@ -142,6 +142,7 @@ async def barrier(
         erased=contact is None
         and member_id is not None
         and await contacts.is_erased(conn, address.chain_id, member_id),
+        address_changed=contact is not None and contact.address(address.channel) != address.value,
     )
 
 
