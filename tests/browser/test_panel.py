@@ -336,7 +336,7 @@ async def test_a_cashier_gives_points_but_changes_no_program(
     await expect(page.get_by_text("Code de sécurité pour multi-points")).to_have_count(0)
     assert MULTI_POINT_CODE not in await page.content()
 
-    await panel.get_by_role("button", name=f"Retirer l'accès — {email}").click()
+    await panel.get_by_role("button", name=f"Retirer l’accès — {email}").click()
     await expect(panel.get_by_text("C’est enregistré.")).to_be_visible()
     await page.goto(f"{salon.url}/admin")
     await expect(page.get_by_role("button", name="Se connecter")).to_be_visible()

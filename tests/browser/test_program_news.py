@@ -77,14 +77,15 @@ async def test_after_a_save_the_message_is_ready_and_leaves_when_she_says(
         re.compile("has changed.*6 months after")
     )
     preview = page.locator("#preview")
-    await expect(preview.get_by_text("Salon Lumière: le programme Vos points")).to_be_visible()
+    await expect(preview.get_by_text("Salon Lumière : le programme Vos points")).to_be_visible()
     await expect(preview).to_contain_text(re.compile("textos? par personne"))
-    await expect(page.get_by_text("1 client coché")).to_be_visible()
+    await expect(page.locator("[data-count=chosen]")).to_have_text("1")
     await is_good(page)
     assert await _announcements(salon) == []
 
     await french.fill("Salon Lumière: vos points durent six mois.")
     await page.get_by_role("button", name="Envoyer", exact=True).click()
+    await page.get_by_role("button", name="Oui, envoyer").click()
     await expect(page.get_by_text("Terminé")).to_be_visible(timeout=30_000)
     await page.goto(f"{salon.url}/admin/programs/{salon.program_id}")
     await expect(page.get_by_text("Vos clients ne savent pas encore")).to_have_count(0)

@@ -44,7 +44,7 @@ async def test_tiers_are_set_up_to_six_with_the_rule_beside_them(
     await third.get_by_label("Points ×").fill("1,5")
     await panel.get_by_role("button", name="Enregistrer").click()
     await expect(panel.get_by_role("region", name="Niveaux")).to_contain_text(
-        "Or: dès 100 points de base, points × 1,25"
+        "Or\u00a0: dès 100 points de base, points × 1,25"
     )
     made = (await till.program(own_salon))["tiers"]
     assert [(tier["name"], tier["threshold"], tier["multiplier"]) for tier in made] == [

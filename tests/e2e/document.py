@@ -106,7 +106,9 @@ async def furnish(chain: Chain) -> dict[str, str]:
         tier = await make_tier(chain, client, 1)
         account = await enrol(chain, client)
         await earn(chain, client, account, 20)
-        reward = (await take(client, account, tier["id"])).json()["reward"]
+        taken = await take(client, account, tier["id"])
+        assert taken.status_code == 200, taken.text
+        reward = taken.json()["reward"]
         ids = {
             "chain_id": chain.told["chain_id"],
             "merchant_id": chain.told["chain_id"],

@@ -59,11 +59,16 @@ HARMLESS = {
         ("CreateOrder", ("order", "reference_id")),
         ("CreateOrder", ("order", "line_items", 0, "name")),
         ("CreateOrder", ("order", "taxes", 0, "name")),
+        # Keeps nothing at all.
+        ("CalculateOrder", ("order", "reference_id")),
+        ("CalculateOrder", ("order", "line_items", 0, "name")),
+        ("CalculateOrder", ("order", "taxes", 0, "name")),
         # The exchange was carried out before: a name changes nothing of it.
         ("CreateLoyaltyExchange", ("exchange", "added", 0, "name")),
         # Words for one channel alone are enough.
         ("CreateScheduledMessage", ("scheduled_message", "sms_body")),
         ("CreateScheduledMessage", ("scheduled_message", "email_body")),
+        ("CreateScheduledMessage", ("scheduled_message", "email_subject")),
     )
     for value in ("", " ")
 } | {
@@ -74,6 +79,8 @@ HARMLESS = {
     "CreateScheduledMessage ('scheduled_message', 'offer_id') ''",
     "UpdateScheduledMessage ('scheduled_message', 'days_before') None",
     "CreateSend ('send', 'filter', 'not_visited_for_days') 0",
+    # Everything up to something later than all.
+    "ReadProgramNotice ('up_to',) 2147483648",
     "CreateSend ('send', 'filter', 'not_visited_for_days') None",
 }
 # Amounts that a price may have, however odd.
@@ -82,6 +89,8 @@ HARMLESS |= {
     for call, path in (
         ("CreateOrder", ("order", "line_items", 0, "base_price_money", "amount")),
         ("CreateOrder", ("order", "total_tip_money", "amount")),
+        ("CalculateOrder", ("order", "line_items", 0, "base_price_money", "amount")),
+        ("CalculateOrder", ("order", "total_tip_money", "amount")),
         ("CreateLoyaltyPromotion", ("loyalty_promotion", "minimum_spend_amount_money", "amount")),
         (
             "UpdateLoyaltyProgram",

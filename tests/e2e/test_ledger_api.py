@@ -168,6 +168,7 @@ async def test_points_that_end_are_told_with_their_day_and_end(chain: Chain) -> 
     assert after["text"] == "balance 0 = 100 earned − 100 expired"
     (event,) = found.json()["events"]
     assert event["expire_points"]["points"] == -100
-    assert datetime.fromisoformat(event["created_at"]) == ends
+    assert datetime.fromisoformat(event["occurred_at"]) == ends
+    assert datetime.fromisoformat(event["created_at"]) >= ends
     assert gone["balance"] == 0
     assert "expiring_point_deadlines" not in gone

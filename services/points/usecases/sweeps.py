@@ -23,6 +23,7 @@ from services.chassis.postgres import (
     ACQUIRE_TIMEOUT_SECONDS,
     Connection,
     in_transaction,
+    is_lost,
 )
 from services.points import events, metrics
 from services.points.domain.expiry import EndedLot
@@ -148,7 +149,7 @@ async def _sweep(
                 return
             begun = time.monotonic()
             # In two steps: the other worker counts while this one waits.
-            count = await _CHUNKS[kind](deps, found, waits=waits)
+            count = await _apart(deps, kind, found, waits=waits)
             done += count
             if busy():
                 await asyncio.sleep(REST_TIMES * (time.monotonic() - begun))
@@ -160,6 +161,28 @@ async def _sweep(
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
     return done
+
+
+async def _apart(deps: Deps, kind: DueKind, due: Sequence[DueAccount], *, waits: bool) -> int:
+    """Do a chunk; where it fails, by halves, so that one account at fault keeps no other."""
+    try:
+        return await _CHUNKS[kind](deps, due, waits=waits)
+    except Exception as error:
+        if isinstance(error, Unavailable) or is_lost(error):
+            raise
+        if len(due) > 1:
+            half = len(due) // 2
+            first = await _apart(deps, kind, due[:half], waits=waits)
+            return first + await _apart(deps, kind, due[half:], waits=waits)
+        chain_id, account_id = due[0].name
+        log.error(
+            "sweep_left_account",
+            kind=kind.value,
+            chain_id=str(chain_id),
+            account_id=str(account_id),
+            exc_info=error,
+        )
+        return 0
 
 
 async def _expire(deps: Deps, due: Sequence[DueAccount], *, waits: bool) -> int:
