@@ -161,7 +161,8 @@ async def _enroll(deps: Deps, conn: Connection, chain: Chain, command: EnrollMem
     )
     if not command.start_session:
         return Enrolled(member=member, created=True)
-    token, expires_at = await start_session(deps, conn, member, verified=False)
+    # Who proved the phone while she joined, by the link texted to it, needs no code as well.
+    token, expires_at = await start_session(deps, conn, member, verified=member.phone_verified)
     return Enrolled(member=member, created=True, session_token=token, session_expires_at=expires_at)
 
 
