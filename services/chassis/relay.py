@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any
 
 import asyncpg
 import structlog
@@ -17,7 +16,7 @@ from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.chassis import outbox, replay
+from services.chassis import outbox, publishing, replay
 from services.chassis.errors import Unavailable
 from services.chassis.metrics import (
     OUTBOX_OLDEST_UNPUBLISHED_SECONDS,
@@ -26,6 +25,7 @@ from services.chassis.metrics import (
     OUTBOX_UNPUBLISHED,
 )
 from services.chassis.postgres import LOST_CONNECTION, TOO_BUSY, Pool, connect
+from services.chassis.publishing import Place
 
 log = structlog.get_logger(__name__)
 
@@ -191,39 +191,17 @@ class Relay:
         if not rows:
             return 0
         async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-            sent = [
-                await producer.send(
-                    row["topic"],
-                    value=row["payload"],
-                    key=row["key"].encode(),
-                    headers=self._headers(row),
-                )
-                for row in rows
-            ]
-            outcomes = await asyncio.gather(*sent, return_exceptions=True)
+            outcomes = await publishing.send(producer, rows, source=self._service)
         failure = await self._mark(conn, rows, outcomes)
         if failure is not None:
             raise failure
         return len(rows)
 
-    def _headers(self, row: asyncpg.Record) -> list[tuple[str, bytes]]:
-        return [
-            ("ce_specversion", b"1.0"),
-            ("ce_id", str(row["event_id"]).encode()),
-            ("ce_type", row["type"].encode()),
-            ("ce_source", self._service.encode()),
-            ("ce_time", row["occurred_at"].isoformat().encode()),
-            ("ce_subject", row["subject"].encode()),
-            ("ce_chainid", str(row["chain_id"]).encode()),
-            ("content-type", b"application/protobuf"),
-            ("request_id", row["request_id"].encode()),
-        ]
-
     async def _mark(
         self,
         conn: asyncpg.Connection[asyncpg.Record],
         rows: Sequence[asyncpg.Record],
-        outcomes: Sequence[Any],
+        outcomes: Sequence[Place | BaseException],
     ) -> BaseException | None:
         failure: BaseException | None = None
         broken: set[tuple[str, str]] = set()

@@ -96,6 +96,28 @@ async def test_an_event_leaves_with_its_headers_after_the_commit(
     assert found.request_id == "till-7"
 
 
+async def test_more_than_one_record_batch_keeps_its_order_and_knows_its_places(
+    urls: DatabaseUrls, pool: Pool, kafka_bootstrap: str, topic: str, chain: UUID
+) -> None:
+    """A record batch holds 256 KiB: some 100 KiB each, and one that is larger than a batch."""
+    sizes = [100_000] * 8 + [300_000] + [100_000] * 3
+    written = [
+        replace(event(topic, chain, key="ab"[number % 2], number=number), payload=b"x" * size)
+        for number, size in enumerate(sizes)
+    ]
+    await write(pool, written)
+    async with running(relay_of(urls, pool, kafka_bootstrap)):
+        await until(lambda: all_published(pool))
+
+    found = await read(kafka_bootstrap, topic, len(written))
+    for key in "ab":
+        ids = [each.id for each in found if each.key == key]
+        assert ids == [each.id for each in written if each.key == key]
+    rows = await pool.fetch("SELECT event_id, partition, partition_offset FROM outbox")
+    noted = {row["event_id"]: (row["partition"], row["partition_offset"]) for row in rows}
+    assert noted == {each.id: (each.partition, each.offset) for each in found}
+
+
 async def test_events_written_by_columns_leave_like_any_others(
     urls: DatabaseUrls, pool: Pool, kafka_bootstrap: str, topic: str, chain: UUID
 ) -> None:
