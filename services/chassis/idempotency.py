@@ -15,10 +15,10 @@ from services.chassis.postgres import Connection
 KEY_LENGTH_MAX = 255
 
 _CLAIM = """
-INSERT INTO idempotency (chain_id, operation, key, fingerprint)
-SELECT chain_id, operation, key, fingerprint
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[])
-     AS claim (chain_id, operation, key, fingerprint)
+INSERT INTO idempotency (chain_id, operation, key, fingerprint, answer)
+SELECT chain_id, operation, key, fingerprint, answer
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bytea[])
+     AS claim (chain_id, operation, key, fingerprint, answer)
 ORDER BY chain_id, operation, key
 ON CONFLICT DO NOTHING
 RETURNING chain_id, operation, key
@@ -54,12 +54,17 @@ _Kept: TypeAlias = tuple[bytes, bytes | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A request by its key, with a fingerprint of what it asks."""
+    """A request by its key, with a fingerprint of what it asks.
+
+    `answer` is what it will be told if all goes as expected: kept with the claim, it need not be
+    stored afterwards.
+    """
 
     chain_id: UUID
     operation: str
     key: str
     fingerprint: bytes
+    answer: bytes | None = None
 
     @property
     def name(self) -> _Name:
@@ -120,7 +125,12 @@ async def claim_many(conn: Connection, claims: Sequence[Claim]) -> list[ClaimRes
     for place, claim in enumerate(claims):
         firsts.setdefault(claim.name, place)
     distinct = [claims[place] for place in firsts.values()]
-    rows = await conn.fetch(_CLAIM, *_columns(distinct), [claim.fingerprint for claim in distinct])
+    rows = await conn.fetch(
+        _CLAIM,
+        *_columns(distinct),
+        [claim.fingerprint for claim in distinct],
+        [claim.answer for claim in distinct],
+    )
     kept: dict[_Name, _Kept] = {}
     if len(rows) < len(distinct):
         claimed = {(row["chain_id"], row["operation"], row["key"]) for row in rows}

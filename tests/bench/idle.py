@@ -23,7 +23,7 @@ from services.points.domain.ledger import Actor, ActorKind
 from services.points.settings import Settings
 from services.points.usecases import deps as tools
 from services.points.usecases.earn_batch import earn_batch
-from services.points.usecases.earn_items import Arrival, claim_of
+from services.points.usecases.earn_items import arrival
 from services.points.usecases.earn_queue import EarnQueue
 from tests.bench.measures import at
 
@@ -46,12 +46,12 @@ async def main(orders: dict[str, Any]) -> dict[str, Any]:
     for number in range(orders["earns"]):
         way = "with" if number % 2 else "without"
         earn = _earn(orders, number)
-        arrival = Arrival(earn=earn, claim=claim_of(deps, earn))
+        arrived = arrival(deps, earn)
         begun = time.perf_counter()
         if way == "with":
-            await queue.count([arrival])
+            await queue.count([arrived])
         else:
-            await in_transaction(pool, lambda conn, one=arrival: earn_batch(deps, conn, [one]))  # type: ignore[misc]
+            await in_transaction(pool, lambda conn, one=arrived: earn_batch(deps, conn, [one]))  # type: ignore[misc]
         times[way].append(time.perf_counter() - begun)
     await pool.close()
     await redis.aclose()

@@ -371,7 +371,10 @@ async def test_a_batch_posts_overdue_expiry_of_those_who_have_some(house: House)
 async def test_the_earn_path_pays_only_for_what_is_due(
     house: House, points_urls: DatabaseUrls
 ) -> None:
-    """P1, D8: with an expiry policy as many statements as without; one more where points ended."""
+    """P1, D8: with an expiry policy as many statements as without.
+
+    Where points ended two more: their lots, and the answer, which names a later posting.
+    """
     pool = await create_pool(points_urls.service_url, size_max=1, name="points-counted")
     deps = replace(house.deps, pool=pool)
     queue = EarnQueue(deps)
@@ -395,7 +398,7 @@ async def test_the_earn_path_pays_only_for_what_is_due(
     await save_rules(house, expiry_policy="P3M")
     assert [await cost() for _ in range(2)] == [warm[-1]] * 2
     await at(house, "2027-02-01T12:00")
-    assert [await cost() for _ in range(2)] == [warm[-1] + 1, warm[-1]]
+    assert [await cost() for _ in range(2)] == [warm[-1] + 2, warm[-1]]
     await queue.drain()
     await pool.close()
     assert await expiries(house) == [(-1, FEBRUARY)] * 2

@@ -7,7 +7,7 @@ changed: what went wrong is undone by a posting that names it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -171,6 +171,15 @@ class Entry:
     # When the database took it down, on the chain's clock; None while it has not.
     recorded_at: datetime | None = None
 
+    def recorded(self, at: datetime) -> Entry:
+        """The entry as the database took it down."""
+        return Entry(
+            posting=self.posting,
+            member_id=self.member_id,
+            program_id=self.program_id,
+            recorded_at=at,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
@@ -252,8 +261,12 @@ def earn(
     adds, its change says how much. A debt is paid out of
     them first (example X13); the rest is a lot of its own.
     """
-    posting = replace(
-        _posting(account, Side.ISSUED, points=points, kind=PostingKind.EARN, fact=fact),
+    posting = _posting(
+        account,
+        Side.ISSUED,
+        points=points,
+        kind=PostingKind.EARN,
+        fact=fact,
         earn_source=source,
         tier_bonus=tier_bonus,
     )
@@ -263,8 +276,12 @@ def earn(
 
 def promote(account: Account, *, points: int, promotion_id: PromotionId, fact: Fact) -> Movement:
     """What a promotion adds to a sale comes in; it counts for no tier. As `earn` otherwise."""
-    posting = replace(
-        _posting(account, Side.ISSUED, points=points, kind=PostingKind.PROMOTION, fact=fact),
+    posting = _posting(
+        account,
+        Side.ISSUED,
+        points=points,
+        kind=PostingKind.PROMOTION,
+        fact=fact,
         promotion_id=promotion_id,
     )
     lot = _fresh_lot(account, points=points, fact=fact)
@@ -285,8 +302,12 @@ def adjust(
 
     Refuses with BalanceTooLarge, or with BalanceBelowZero unless that is allowed (D3).
     """
-    posting = replace(
-        _posting(account, Side.ADJUSTED, points=points, kind=PostingKind.ADJUSTMENT, fact=fact),
+    posting = _posting(
+        account,
+        Side.ADJUSTED,
+        points=points,
+        kind=PostingKind.ADJUSTMENT,
+        fact=fact,
         reason=reason,
         note=note,
     )
@@ -305,8 +326,12 @@ def debit(
     """Points leave for a reward that is taken (LS-33). Refuses with InsufficientPoints."""
     if account.balance < points:
         raise InsufficientPoints(available_points=max(0, account.balance), requested_points=points)
-    posting = replace(
-        _posting(account, Side.REDEEMED, points=-points, kind=PostingKind.REWARD, fact=fact),
+    posting = _posting(
+        account,
+        Side.REDEEMED,
+        points=-points,
+        kind=PostingKind.REWARD,
+        fact=fact,
         reward_id=reward_id,
     )
     moves = lots.spend(open_lots, posting_id=posting.id, points=points)
@@ -320,14 +345,12 @@ def give_back(
 
     Refuses with BalanceTooLarge. Points go back into the very lots that they came from.
     """
-    posting = replace(
-        _posting(
-            account,
-            Side.REDEEMED,
-            points=undone.points,
-            kind=PostingKind.REWARD_RETURN,
-            fact=fact,
-        ),
+    posting = _posting(
+        account,
+        Side.REDEEMED,
+        points=undone.points,
+        kind=PostingKind.REWARD_RETURN,
+        fact=fact,
         reward_id=undone.reward_id,
         reverses=undone.id,
     )
@@ -350,8 +373,12 @@ def take_back(
 
     Not zero; how many is for `refunds` to say. The balance may fall below zero.
     """
-    posting = replace(
-        _posting(account, Side.ISSUED, points=-points, kind=PostingKind.REFUND, fact=fact),
+    posting = _posting(
+        account,
+        Side.ISSUED,
+        points=-points,
+        kind=PostingKind.REFUND,
+        fact=fact,
         reverses=reverses,
     )
     own = {lot.id for lot in own_lots}
@@ -372,7 +399,19 @@ def expire(account: Account, *, lot: Lot, fact: Fact) -> Movement:
 
 
 def _posting(
-    account: Account, side: Side, *, points: int, kind: PostingKind, fact: Fact
+    account: Account,
+    side: Side,
+    *,
+    points: int,
+    kind: PostingKind,
+    fact: Fact,
+    earn_source: EarnSource | None = None,
+    tier_bonus: int = 0,
+    reason: AdjustmentReason | None = None,
+    note: str = "",
+    reward_id: RewardId | None = None,
+    promotion_id: PromotionId | None = None,
+    reverses: PostingId | None = None,
 ) -> Posting:
     """Signed `points` between the account and one of its program's own accounts."""
     balance = account.balance + points
@@ -389,10 +428,17 @@ def _posting(
         kind=kind,
         sequence=account.sequence + 1,
         balance_after=balance,
+        earn_source=earn_source,
+        reason=reason,
+        note=note,
         salon_id=fact.salon_id,
         actor=fact.actor,
+        reward_id=reward_id,
         sale_id=fact.sale_id,
+        reverses=reverses,
         business_key=fact.business_key,
+        tier_bonus=tier_bonus,
+        promotion_id=promotion_id,
         change_id=fact.change_id,
         occurred_at=fact.occurred_at,
     )
@@ -421,11 +467,15 @@ def _moved(
         lifetime += posting.points
     if lifetime > BALANCE_MAX:
         raise BalanceTooLarge(balance=account.balance, maximum=BALANCE_MAX)
-    after = replace(
-        account,
+    after = Account(
+        chain_id=account.chain_id,
+        id=account.id,
+        member_id=account.member_id,
+        program_id=account.program_id,
         balance=posting.balance_after,
         lifetime_points=lifetime,
         sequence=posting.sequence,
+        opened_at=account.opened_at,
         updated_at=max(account.updated_at, posting.occurred_at),
         expiry_due=_sooner(
             account.expiry_due, [*(lot for lot in moves.opened if lot.remaining > 0), *refilled]

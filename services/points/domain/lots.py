@@ -63,7 +63,9 @@ def consumption_order(lot: Lot) -> tuple[datetime, datetime, LotId]:
 
 
 def receive(lot: Lot, *, debt: int) -> LotMoves:
-    """Points that come in as a new lot; a debt is paid out of it first (example X13)."""
+    """Points that come in as a new, full lot; a debt is paid out of it first (example X13)."""
+    if not debt:
+        return LotMoves(opened=(lot,))
     paid = min(debt, lot.points)
     opened = replace(lot, remaining=lot.points - paid)
     return LotMoves(opened=(opened,), uses=_uses(lot.posting_id, [(lot, paid)]))
@@ -105,7 +107,7 @@ def give_back(used: Sequence[tuple[Lot, int]], *, fresh: Lot, debt: int, now: da
     uses = _uses(fresh.posting_id, kept)
     if homeless == 0:
         return LotMoves(uses=uses)
-    moves = receive(replace(fresh, points=homeless), debt=debt)
+    moves = receive(replace(fresh, points=homeless, remaining=homeless), debt=debt)
     return LotMoves(opened=moves.opened, uses=uses + moves.uses)
 
 

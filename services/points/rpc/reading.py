@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TypeVar
 from uuid import UUID
 
@@ -79,9 +80,13 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
+# The chains and salons of a day are few.
+_known_uuid = lru_cache(maxsize=4096)(_uuid)
+
+
 def chain_id(text: str) -> ChainId:
     """The chain; refuses with ChainUnknown."""
-    found = _uuid(text)
+    found = _known_uuid(text)
     if found is None:
         raise ChainUnknown
     return ChainId(found)
@@ -125,7 +130,7 @@ def salon_id(text: str) -> SalonId | None:
     """The salon, None where none is named; refuses with SalonUnknown."""
     if not text:
         return None
-    found = _uuid(text)
+    found = _known_uuid(text)
     if found is None:
         raise SalonUnknown
     return SalonId(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -166,6 +167,10 @@ WHERE lot_use.chain_id = $1 AND lot_use.posting_id = $2
 """  # noqa: S608
 
 
+# Of the rows of one statement; None: NULL in each of them.
+Column: TypeAlias = list[object] | None
+
+
 class BusinessKeyTaken(Exception):
     """What happens once has happened already, for another account."""
 
@@ -293,7 +298,12 @@ async def used_lots(
     return [(lot_of(row), row["used"]) for row in rows]
 
 
-def _posting_columns(postings: Sequence[Posting]) -> tuple[list[object], ...]:
+def _given(values: list[object]) -> Column:
+    """A column that is often empty as a whole: then nothing is sent of it, and it reads as NULL."""
+    return values if any(value is not None for value in values) else None
+
+
+def _posting_columns(postings: Sequence[Posting]) -> tuple[Column, ...]:
     return (
         [posting.chain_id for posting in postings],
         [posting.id for posting in postings],
@@ -305,23 +315,23 @@ def _posting_columns(postings: Sequence[Posting]) -> tuple[list[object], ...]:
         [posting.sequence for posting in postings],
         [posting.balance_after for posting in postings],
         [posting.earn_source and posting.earn_source.value for posting in postings],
-        [posting.reason and posting.reason.value for posting in postings],
-        [posting.note or None for posting in postings],
+        _given([posting.reason and posting.reason.value for posting in postings]),
+        _given([posting.note or None for posting in postings]),
         [posting.salon_id for posting in postings],
         [posting.actor.kind.value or None for posting in postings],
         [posting.actor.id or None for posting in postings],
-        [posting.reward_id for posting in postings],
-        [posting.sale_id for posting in postings],
-        [posting.reverses for posting in postings],
-        [posting.business_key for posting in postings],
+        _given([posting.reward_id for posting in postings]),
+        _given([posting.sale_id for posting in postings]),
+        _given([posting.reverses for posting in postings]),
+        _given([posting.business_key for posting in postings]),
         [posting.tier_bonus for posting in postings],
-        [posting.promotion_id for posting in postings],
-        [posting.change_id for posting in postings],
+        _given([posting.promotion_id for posting in postings]),
+        _given([posting.change_id for posting in postings]),
         [posting.occurred_at for posting in postings],
     )
 
 
-def _lot_columns(opened: Sequence[Lot]) -> tuple[list[object], ...]:
+def _lot_columns(opened: Sequence[Lot]) -> tuple[Column, ...]:
     return (
         [lot.chain_id for lot in opened],
         [lot.id for lot in opened],
@@ -329,7 +339,7 @@ def _lot_columns(opened: Sequence[Lot]) -> tuple[list[object], ...]:
         [lot.posting_id for lot in opened],
         [lot.points for lot in opened],
         [lot.remaining for lot in opened],
-        [lot.expires_at for lot in opened],
+        _given([lot.expires_at for lot in opened]),
         [lot.policy for lot in opened],
         [lot.salon_id for lot in opened],
         [lot.earned_at for lot in opened],
@@ -345,9 +355,7 @@ def _use_columns(uses: Sequence[LotUse]) -> tuple[list[object], ...]:
     )
 
 
-def _account_columns(
-    before: Sequence[Account], after: Sequence[Account]
-) -> tuple[list[object], ...]:
+def _account_columns(before: Sequence[Account], after: Sequence[Account]) -> tuple[Column, ...]:
     return (
         [account.chain_id for account in after],
         [account.id for account in after],
@@ -356,7 +364,7 @@ def _account_columns(
         [account.sequence for account in before],
         [account.sequence for account in after],
         [account.updated_at for account in after],
-        [account.expiry_due for account in after],
+        _given([account.expiry_due for account in after]),
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
+import os
+import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -12,6 +15,9 @@ from services.chassis.clock import BusinessClock
 from services.chassis.limits import Attempts
 from services.chassis.postgres import Pool
 from services.chassis.signing import Sealer, Signer, derive_key
+
+# Drawn at a time: eight for each id.
+RANDOM_BYTES: Final = 1024
 
 
 class TimeOrderedIds:
@@ -23,6 +29,7 @@ class TimeOrderedIds:
     def __init__(self, clock: BusinessClock) -> None:
         self._clock = clock
         self._last = 0
+        self._random = _random_numbers()
 
     def __call__(self) -> UUID:
         """The next id."""
@@ -30,8 +37,15 @@ class TimeOrderedIds:
         # 48 bits of time with 12 bits that count on within a millisecond, or while time stands.
         self._last = max(self._last + 1, milliseconds << 12)
         high = (self._last >> 12 << 16) | 0x7000 | (self._last & 0xFFF)
-        low = (0b10 << 62) | secrets.randbits(62)
+        low = (0b10 << 62) | (next(self._random) >> 2)
         return UUID(int=(high << 64) | low)
+
+
+def _random_numbers() -> Iterator[int]:
+    """Numbers of 64 bits from the system; one call to it for many."""
+    while True:
+        for (number,) in struct.iter_unpack("Q", os.urandom(RANDOM_BYTES)):
+            yield number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ from services.points.usecases.earn_items import (
     packed,
     unpacked,
 )
+from services.points.usecases.overdue import Settled
 from services.points.usecases.standings import Climber
 
 
@@ -68,9 +69,12 @@ class _Batch:
         self.arrivals = arrivals
         self.claims = [arrival.claim for arrival in arrivals]
         self.outcomes: dict[int, Outcome] = {}
+        # The entry of an earn, and whether it had counted before.
+        self.earned: dict[int, tuple[Entry, bool]] = {}
         self.views: dict[ChainId, ChainView] = {}
         self.accounts: dict[AccountName, Account] = {}
         self.opened: list[Opening] = []
+        self.settled: dict[AccountName, Settled] = {}
         self.climbers: dict[AccountName, Climber] = {}
         self.movements: list[Movement] = []
         self.consumed: list[tuple[ChainId, GrantId, PostingId]] = []
@@ -157,20 +161,22 @@ class _Batch:
         passed = []
         for candidate in candidates:
             try:
-                passed.append(self._check(candidate))
+                self._check(candidate)
             except (Refusal, RateLimited) as refusal:
                 self.refuse(candidate.place, refusal)
+            else:
+                passed.append(candidate)
         return passed
 
-    def _check(self, candidate: Candidate) -> Candidate:
+    def _check(self, candidate: Candidate) -> None:
         program, earn = candidate.program, candidate.earn
         if program is None:
-            return candidate
+            return
         if isinstance(earn.origin, Scan) and earn.origin.program_id != program.id:
             raise EarnTokenInvalid
         standing = self._view(earn.chain_id).standing(candidate.salon_id)
         programs.require_serving(program, standing)
-        worth = earning.worth(earn, program=program, now=self.now(earn.chain_id))
+        candidate.worth = earning.worth(earn, program=program, now=self.now(earn.chain_id))
         if isinstance(earn.origin, TypedCode):
             self.codes.check(
                 candidate,
@@ -179,7 +185,6 @@ class _Batch:
                 sealed=self._view(program.chain_id).codes[program.id],
                 barred=self.arrivals[candidate.place].barred,
             )
-        return replace(candidate, worth=worth)
 
     async def _lock(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Open what is not there yet and lock every account; bare accounts show their program."""
@@ -205,18 +210,21 @@ class _Batch:
                 ready.append(candidate)
                 continue
             try:
-                bare.append(self._with_program(candidate))
+                self._find_program(candidate)
             except Refusal as refusal:
                 self.refuse(candidate.place, refusal)
+            else:
+                bare.append(candidate)
         ready.extend(self._checked(bare))
         return sorted(ready, key=lambda candidate: candidate.place)
 
-    def _with_program(self, candidate: Candidate) -> Candidate:
+    def _find_program(self, candidate: Candidate) -> None:
         account = self.accounts.get(candidate.name)
         if account is None or candidate.earn.program_id not in (None, account.program_id):
             raise AccountUnknown
-        program = programs.named(self._view(account.chain_id).programs, account.program_id)
-        return replace(candidate, program=program, member_id=account.member_id)
+        named = self._view(account.chain_id).programs
+        candidate.program = programs.named(named, account.program_id)
+        candidate.member_id = account.member_id
 
     async def _look_up(self, candidates: Sequence[Candidate]) -> None:
         """Read what the rules need beyond the accounts: close visits, and grants."""
@@ -244,8 +252,8 @@ class _Batch:
 
     async def _settle(self) -> None:
         """Post what is overdue of the accounts at hand before anything else moves (D8)."""
-        settled = await overdue.settle(self.deps, self.conn, self.accounts.values())
-        for name, each in settled.items():
+        self.settled = await overdue.settle(self.deps, self.conn, self.accounts.values())
+        for name, each in self.settled.items():
             self.accounts[name] = each.account
             self.movements.extend(each.movements)
 
@@ -253,16 +261,11 @@ class _Batch:
         """Count one earn, answer it with an earlier entry, or refuse it."""
         try:
             earlier = self._earlier(candidate)
-            if earlier is not None:
-                earned = Earned(entry=earlier, already_counted=True)
-            else:
-                earned = Earned(entry=self._count(candidate).entry)
+            entry = self._count(candidate) if earlier is None else earlier
         except Refusal as refusal:
             self.refuse(candidate.place, refusal)
-            return
-        self.outcomes[candidate.place] = Outcome(
-            result=earned, right_codes=self.codes.right_of(candidate.place)
-        )
+        else:
+            self.earned[candidate.place] = (entry, earlier is not None)
 
     def _earlier(self, candidate: Candidate) -> Entry | None:
         """The entry that this earn is one with: of the same grant, or of the same visit (N11)."""
@@ -296,7 +299,7 @@ class _Batch:
             session_id=candidate.earn.session_id,
         )
 
-    def _count(self, candidate: Candidate) -> Movement:
+    def _count(self, candidate: Candidate) -> Entry:
         """Move the points, and take note of what else follows from it."""
         earn = candidate.earn
         program, worth = _settled(candidate)
@@ -310,7 +313,7 @@ class _Batch:
             points=points,
             source=worth.source,
             fact=Fact(
-                posting_id=PostingId(self.deps.new_id()),
+                posting_id=self._posting_id(candidate),
                 lot_id=LotId(self.deps.new_id()),
                 occurred_at=worth.occurred_at,
                 salon_id=candidate.salon_id,
@@ -321,16 +324,23 @@ class _Batch:
             ),
         )
         self.movements.append(movement)
+        entry = movement.entry
         self.accounts[candidate.name] = movement.after
         self._climb(candidate, movement)
         if worth.source in ledger.VISIT_SOURCES:
-            self.visits.setdefault(candidate.name, []).append(movement.entry)
+            self.visits.setdefault(candidate.name, []).append(entry)
         if grant is not None and business_key is not None:
-            self.by_grant[(grant.chain_id, business_key)] = movement.entry
+            self.by_grant[(grant.chain_id, business_key)] = entry
             self.consumed.append((grant.chain_id, grant.id, movement.posting.id))
         elif isinstance(earn.origin, TypedCode) and points > 1:
             self.audit.append(_audit_line(earn, movement))
-        return movement
+        return entry
+
+    def _posting_id(self, candidate: Candidate) -> PostingId:
+        """The id that its claim names; a later one where something was posted before it here."""
+        if candidate.name in self.settled:
+            return PostingId(self.deps.new_id())
+        return self.arrivals[candidate.place].posting_id
 
     def _end(self, candidate: Candidate) -> datetime | None:
         """When the points of an earn end: by the salon's calendar, else the chain's (D8, X2)."""
@@ -356,8 +366,6 @@ class _Batch:
     async def _write(self, fresh: Sequence[int]) -> None:
         """Everything that the batch changes, one statement for each kind of row."""
         recorded = await ledger_rows.write(self.conn, self.movements)
-        for place in fresh:
-            self._stamp(place, recorded)
         risen = await standings.after_earns(self.conn, list(self.climbers.values()))
         await grant_rows.consume(self.conn, self.consumed, now=self.real_now)
         await grant_rows.audit(self.conn, self.audit)
@@ -377,25 +385,29 @@ class _Batch:
             + [events.points_posted(movement.entry) for movement in self.movements]
             + risen,
         )
+        self._conclude(recorded)
         answers, refused = [], []
         for place in fresh:
-            result = self.outcomes[place].result
-            if isinstance(result, Earned):
-                answers.append((self.claims[place], packed(result)))
+            claim = self.claims[place]
+            if place in self.earned:
+                entry, counted_before = self.earned[place]
+                answer = packed(entry.posting.id, already_counted=counted_before)
+                if answer != claim.answer:
+                    answers.append((claim, answer))
             else:
-                refused.append(self.claims[place])
+                refused.append(claim)
         await idempotency.store_answers(self.conn, answers)
         await idempotency.release(self.conn, refused)
 
-    def _stamp(self, place: int, recorded: Mapping[PostingId, datetime]) -> None:
-        """Say in an answer when its entry was recorded, where this batch did it."""
-        outcome = self.outcomes[place]
-        if isinstance(outcome.result, Earned):
-            entry = outcome.result.entry
+    def _conclude(self, recorded: Mapping[PostingId, datetime]) -> None:
+        """What the earns are told; of entries that this batch wrote, when they were recorded."""
+        for place, (entry, counted_before) in self.earned.items():
             at = recorded.get(entry.posting.id)
-            if at is not None:
-                earned = replace(outcome.result, entry=replace(entry, recorded_at=at))
-                self.outcomes[place] = replace(outcome, result=earned)
+            told = entry if at is None else entry.recorded(at)
+            self.outcomes[place] = Outcome(
+                result=Earned(entry=told, already_counted=counted_before),
+                right_codes=self.codes.right_of(place),
+            )
 
     async def _answer_known(self, results: Sequence[idempotency.ClaimResult]) -> None:
         """Resends get their first answer, twins what their first got."""

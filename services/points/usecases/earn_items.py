@@ -28,6 +28,8 @@ class Arrival:
 
     earn: Earn
     claim: Claim
+    # Of the posting that it will be, if it counts; its claim says so already.
+    posting_id: PostingId
     barred: RateLimited | CodesUnavailable | None = None
 
 
@@ -48,9 +50,9 @@ class Outcome:
     right_codes: tuple[CodeKind, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Candidate:
-    """An earn on its way through the batch; the program of a bare account follows with its lock."""
+    """An earn on its way through the batch, where it becomes known whose it is and what worth."""
 
     place: int
     earn: Earn
@@ -77,8 +79,13 @@ class Candidate:
         return origin.grant_id if isinstance(origin, Scan) else None
 
 
-def claim_of(deps: Deps, earn: Earn) -> Claim:
-    """An earn by its key. Refuses with KeyInvalid."""
+def arrival(
+    deps: Deps, earn: Earn, *, barred: RateLimited | CodesUnavailable | None = None
+) -> Arrival:
+    """An earn with its claim, which holds the answer that it gets when it counts as it should.
+
+    Refuses with KeyInvalid.
+    """
     meaning = (
         str(earn.account_id or ""),
         str(earn.member_id or ""),
@@ -87,13 +94,16 @@ def claim_of(deps: Deps, earn: Earn) -> Claim:
         earn.occurred_at.isoformat() if earn.occurred_at else "",
         *_origin_meaning(earn.origin),
     )
-    return requests.claim(
+    posting_id = PostingId(deps.new_id())
+    claim = requests.claim(
         deps,
         chain_id=earn.chain_id,
         operation=OPERATION,
         key=earn.idempotency_key,
         meaning=meaning,
+        answer=packed(posting_id, already_counted=False),
     )
+    return Arrival(earn=earn, claim=claim, posting_id=posting_id, barred=barred)
 
 
 def _origin_meaning(origin: Origin) -> tuple[object, ...]:
@@ -108,9 +118,9 @@ def _origin_meaning(origin: Origin) -> tuple[object, ...]:
             return ("till", points)
 
 
-def packed(earned: Earned) -> bytes:
+def packed(posting_id: PostingId, *, already_counted: bool) -> bytes:
     """The stored answer: the entry never changes, so its id is enough."""
-    return earned.entry.posting.id.bytes + (b"\x01" if earned.already_counted else b"\x00")
+    return posting_id.bytes + (b"\x01" if already_counted else b"\x00")
 
 
 def unpacked(answer: bytes) -> tuple[PostingId, bool]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from services.chassis.errors import KeyReused, RateLimited
 from services.points import metrics
@@ -13,7 +15,7 @@ from services.points.domain.errors import Refusal
 from services.points.usecases import code_guard
 from services.points.usecases.code_guard import Guesser
 from services.points.usecases.deps import Deps
-from services.points.usecases.earn_items import Arrival, Earned, claim_of
+from services.points.usecases.earn_items import Arrival, Earned, arrival
 from services.points.usecases.earn_queue import BATCH_ITEMS_MAX, EarnQueue
 
 # Of one request; as many as one transaction takes.
@@ -30,22 +32,20 @@ async def earn_points(
     """
     earning.require_items(len(wanted), items_max=ITEMS_MAX)
     results: dict[int, Earned | Exception] = {}
-    arrivals: dict[int, Arrival] = {}
+    admitted: dict[int, Arrival] = {}
     for place, earn in enumerate(wanted):
         try:
-            arrivals[place] = await _admitted(deps, earn)
+            admitted[place] = await _admitted(deps, earn)
         except Refusal as refusal:
             results[place] = refusal
-    outcomes = await queue.count(list(arrivals.values()))
-    for (place, arrival), outcome in zip(arrivals.items(), outcomes, strict=True):
+    outcomes = await queue.count(list(admitted.values()))
+    for (place, one), outcome in zip(admitted.items(), outcomes, strict=True):
         results[place] = outcome.result
         # A resend forgives nothing: its code may have been changed since.
         if outcome.right_codes:
-            await code_guard.forgive(deps, outcome.right_codes, _guesser(arrival.earn))
-    in_order = [results[place] for place in range(len(wanted))]
-    for result in in_order:
-        _count(result)
-    return in_order
+            await code_guard.forgive(deps, outcome.right_codes, _guesser(one.earn))
+    _count(results.values())
+    return [results[place] for place in range(len(wanted))]
 
 
 async def _admitted(deps: Deps, earn: Earn | Refusal) -> Arrival:
@@ -56,12 +56,11 @@ async def _admitted(deps: Deps, earn: Earn | Refusal) -> Arrival:
     if isinstance(earn, Refusal):
         raise earn
     earning.require_sound(earn.origin)
-    claim = claim_of(deps, earn)
-    barred = None
+    found = arrival(deps, earn)
     if isinstance(earn.origin, TypedCode):
         kinds = [CodeKind.POINTS] + ([CodeKind.MULTI_POINT] if earn.origin.points > 1 else [])
-        barred = await code_guard.reserve(deps, kinds, _guesser(earn))
-    return Arrival(earn=earn, claim=claim, barred=barred)
+        return replace(found, barred=await code_guard.reserve(deps, kinds, _guesser(earn)))
+    return found
 
 
 def _guesser(earn: Earn) -> Guesser:
@@ -72,19 +71,29 @@ def _guesser(earn: Earn) -> Guesser:
     )
 
 
-def _count(result: Earned | Exception) -> None:
-    if isinstance(result, Earned):
-        if result.replayed:
-            metrics.EARNS_TOTAL.labels("replayed").inc()
-        elif result.already_counted:
-            metrics.EARNS_TOTAL.labels("already_counted").inc()
-        else:
-            metrics.EARNS_TOTAL.labels("counted").inc()
+def _count(results: Collection[Earned | Exception]) -> None:
+    """Take note of what became of them, each number once."""
+    earns = Counter(map(_fate, results))
+    for (fate, code), times in earns.items():
+        metrics.EARNS_TOTAL.labels(fate).inc(times)
+        if code:
+            metrics.EARN_REFUSALS_TOTAL.labels(code).inc(times)
+    points: Counter[str] = Counter()
+    for result in results:
+        if isinstance(result, Earned) and not (result.replayed or result.already_counted):
             posting = result.entry.posting
             if posting.earn_source is not None:
-                metrics.POINTS_EARNED_TOTAL.labels(posting.earn_source.value).inc(posting.points)
-    elif isinstance(result, Refusal | RateLimited | KeyReused):
-        metrics.EARNS_TOTAL.labels("refused").inc()
-        metrics.EARN_REFUSALS_TOTAL.labels(result.code).inc()
-    else:
-        metrics.EARNS_TOTAL.labels("failed").inc()
+                points[posting.earn_source.value] += posting.points
+    for source, earned in points.items():
+        metrics.POINTS_EARNED_TOTAL.labels(source).inc(earned)
+
+
+def _fate(result: Earned | Exception) -> tuple[str, str]:
+    """What became of an earn, and the code of its refusal."""
+    if isinstance(result, Earned):
+        if result.replayed:
+            return "replayed", ""
+        return ("already_counted" if result.already_counted else "counted"), ""
+    if isinstance(result, Refusal | RateLimited | KeyReused):
+        return "refused", result.code
+    return "failed", ""

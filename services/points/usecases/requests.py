@@ -17,7 +17,13 @@ def require_key(key: str) -> None:
 
 
 def claim(
-    deps: Deps, *, chain_id: ChainId, operation: str, key: str, meaning: tuple[object, ...]
+    deps: Deps,
+    *,
+    chain_id: ChainId,
+    operation: str,
+    key: str,
+    meaning: tuple[object, ...],
+    answer: bytes | None = None,
 ) -> Claim:
     """A request by its key, with a fingerprint of what it asks.
 
@@ -29,4 +35,5 @@ def claim(
         operation=operation,
         key=key,
         fingerprint=hmac.digest(deps.fingerprint_key, repr(meaning).encode(), "sha256"),
+        answer=answer,
     )
