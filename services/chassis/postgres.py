@@ -98,15 +98,22 @@ def server_settings(name: str) -> dict[str, str]:
     }
 
 
-async def create_pool(url: str, *, size_max: int = 8, name: str) -> Pool:
-    """Open a pool that identifies itself as `name`; raises `Unavailable` when nobody answers."""
+async def create_pool(url: str, *, size_max: int = 8, name: str, plans_once: bool = False) -> Pool:
+    """Open a pool that identifies itself as `name`; raises `Unavailable` when nobody answers.
+
+    With `plans_once` a connection plans each statement one time and never again for the values at
+    hand: for the same few statements all day, whose best plan does not depend on them.
+    """
+    settings = server_settings(name)
+    if plans_once:
+        settings["plan_cache_mode"] = "force_generic_plan"
     try:
         return await asyncpg.create_pool(
             url,
             min_size=1,
             max_size=size_max,
             timeout=CONNECT_TIMEOUT_SECONDS,
-            server_settings=server_settings(name),
+            server_settings=settings,
             init=_prepare,
             reset=_keep_session,
         )

@@ -65,6 +65,8 @@ class App(Generic[S]):
         self.clock = SystemClock()
         self.business = BusinessClock(self.clock, pool)
         self._pool = pool
+        # Every pool that is open.
+        self.pools = [pool] if pool is not None else []
         self._readiness = ops.Readiness()
         self._due = DueWork()
         self._grpc: GrpcServer | None = None
@@ -84,6 +86,17 @@ class App(Generic[S]):
         return self._pool
 
     # -- what `build` calls ------------------------------------------------------------------
+
+    async def once_planned_pool(self, *, size_max: int) -> Pool:
+        """A few connections more, each of which plans a statement once (see `create_pool`)."""
+        pool = await create_pool(
+            self.settings.database_url,
+            size_max=size_max,
+            name=f"{self.settings.service_name} once planned",
+            plans_once=True,
+        )
+        self.pools.append(pool)
+        return pool
 
     def serve_grpc(self, register: Register, refusals: RefusalTable) -> None:
         """Serve gRPC, health and the business clock on `GRPC_PORT`; may be called repeatedly."""
@@ -244,10 +257,11 @@ class App(Generic[S]):
         )
 
     def _refresh_gauges(self) -> None:
-        if self._pool is not None:
-            idle = self._pool.get_idle_size()
+        if self.pools:
+            idle = sum(pool.get_idle_size() for pool in self.pools)
             POSTGRES_POOL_CONNECTIONS.labels("idle").set(idle)
-            POSTGRES_POOL_CONNECTIONS.labels("busy").set(self._pool.get_size() - idle)
+            busy = sum(pool.get_size() for pool in self.pools) - idle
+            POSTGRES_POOL_CONNECTIONS.labels("busy").set(busy)
 
     def _add_checks(self) -> None:
         if self._pool is not None:
@@ -406,17 +420,17 @@ async def _run(
 ) -> None:
     pool = await _open_pool(settings)
     redis = open_redis(settings.redis_url)
+    app = App(settings, pool=pool, redis=redis)
     try:
-        app = App(settings, pool=pool, redis=redis)
         await build(app)
         await app.live(stop)
     finally:
-        if pool is not None:
+        for opened in reversed(app.pools):
             try:
                 async with asyncio.timeout(LAST_STEPS_SECONDS):
-                    await pool.close()
+                    await opened.close()
             except TimeoutError:
-                pool.terminate()
+                opened.terminate()
         with contextlib.suppress(Exception):
             await redis.aclose()
         log.info("stopped")

@@ -7,7 +7,7 @@ from services.chassis.runner import App
 from services.points import consumers, jobs, rpc
 from services.points.settings import Settings
 from services.points.usecases import deps as tools
-from services.points.usecases.earn_queue import EarnQueue
+from services.points.usecases.earn_queue import TRANSACTIONS_MAX, EarnQueue
 
 
 async def build(app: App[Settings]) -> None:
@@ -19,7 +19,7 @@ async def build(app: App[Settings]) -> None:
         redis=app.redis,
         secret=settings.secret_key.get_secret_value(),
     )
-    queue = EarnQueue(deps)
+    queue = EarnQueue(deps, pool=await app.once_planned_pool(size_max=TRANSACTIONS_MAX))
     app.serve_grpc(rpc.register(deps, queue), refusals=rpc.STATUS)
     app.consume(
         group=consumers.GROUP, topics=[consumers.ENROLLMENT], handlers=consumers.handlers(deps)

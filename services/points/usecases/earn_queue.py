@@ -7,8 +7,13 @@ from collections.abc import Sequence
 import structlog
 
 from services.chassis.errors import Unavailable
-from services.chassis.gathering import CALL_ITEMS_MAX, QUEUE_ITEMS_MAX, Gathering
-from services.chassis.postgres import STATEMENT_TIMEOUT_MS, in_transaction
+from services.chassis.gathering import (
+    CALL_ITEMS_MAX,
+    IN_FLIGHT_MAX,
+    QUEUE_ITEMS_MAX,
+    Gathering,
+)
+from services.chassis.postgres import STATEMENT_TIMEOUT_MS, Pool, in_transaction
 from services.points.domain.errors import Overloaded
 from services.points.usecases.deps import Deps
 from services.points.usecases.earn_batch import earn_batch
@@ -17,6 +22,7 @@ from services.points.usecases.earn_items import Arrival, Outcome
 log = structlog.get_logger(__name__)
 
 BATCH_ITEMS_MAX = CALL_ITEMS_MAX
+TRANSACTIONS_MAX = IN_FLIGHT_MAX
 
 
 class EarnFailed(Exception):
@@ -26,11 +32,18 @@ class EarnFailed(Exception):
 
 
 class EarnQueue:
-    """The one way in for earns of a process: two transactions at a time, each for many."""
+    """The one way in for earns of a process: two transactions at a time, each for many.
 
-    def __init__(self, deps: Deps, *, queue_items_max: int = QUEUE_ITEMS_MAX) -> None:
+    They may have a pool of their own, of that many connections.
+    """
+
+    def __init__(
+        self, deps: Deps, *, pool: Pool | None = None, queue_items_max: int = QUEUE_ITEMS_MAX
+    ) -> None:
+        pool = pool or deps.pool
+
         async def write(arrivals: Sequence[Arrival], _seconds: float) -> list[Outcome | Exception]:
-            return [*await in_transaction(deps.pool, lambda conn: earn_batch(deps, conn, arrivals))]
+            return [*await in_transaction(pool, lambda conn: earn_batch(deps, conn, arrivals))]
 
         self._gathering: Gathering[Arrival, Outcome] = Gathering(
             "earns",
@@ -38,6 +51,7 @@ class EarnQueue:
             full=Overloaded,
             seconds_max=STATEMENT_TIMEOUT_MS / 1000,
             queue_items_max=queue_items_max,
+            in_flight_max=TRANSACTIONS_MAX,
         )
 
     async def count(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
