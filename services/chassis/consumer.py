@@ -25,6 +25,7 @@ from services.chassis import dead_letters, inbox, positions
 from services.chassis.errors import Unavailable
 from services.chassis.events import Impossible, Record, header_texts, parse, type_of
 from services.chassis.gaps import Gaps
+from services.chassis.gathering import rest_after
 from services.chassis.handling import Handler, Together, one_by_one
 from services.chassis.metrics import (
     CONSUMER_EVENTS_TOTAL,
@@ -42,8 +43,6 @@ BATCH_SIZE_MAX = 500
 POLL_MS = 300
 # How long more is waited for that the broker is known to have, while some is in hand.
 MORE_MS = 20
-# Events come one by one while work goes on: after a short rest there are some to apply together.
-REST_SECONDS = 0.05
 # The shortest that Apache Kafka takes without being told to: a crashed member is replaced soon.
 SESSION_TIMEOUT_MS = 6_000
 RETRY_SECONDS_MIN = 0.2
@@ -177,8 +176,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         batches = await self._poll(client)
         if batches:
             await self._consume(client, batches)
-        if 0 < sum(map(len, batches.values())) < BATCH_SIZE_MAX:
-            await asyncio.sleep(REST_SECONDS)
+        count = sum(map(len, batches.values()))
+        if 0 < count < BATCH_SIZE_MAX:
+            await asyncio.sleep(rest_after(count))
         self._listen(client, heard=bool(batches))
         self._show_lag(client)
         await self._missing.ask_for_replays()

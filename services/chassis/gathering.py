@@ -36,6 +36,16 @@ SHARED: Final = (Unavailable, RemoteRefusal, RateLimited)
 # how many seconds are left to the one that has waited longest.
 Work: TypeAlias = Callable[[Sequence[Item], float], Awaitable[Sequence[Answer | Exception]]]
 
+# A stream of events is read in rounds. Of few events each is passed on as it comes; where there
+# are more than this leaves time for, rounds grow until they are so long.
+REST_SECONDS_PER_EVENT: Final = 0.002
+REST_SECONDS_MAX: Final = 0.15
+
+
+def rest_after(events: int) -> float:
+    """Seconds to rest after a round of so many events, so that the next one finds some together."""
+    return min(REST_SECONDS_PER_EVENT * events, REST_SECONDS_MAX)
+
 
 class _Parcel(Generic[Item, Answer]):
     """What one caller brings, and what it gets."""

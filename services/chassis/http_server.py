@@ -47,6 +47,8 @@ class HttpServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # What a proxy says of a visitor is judged where it is used.
+                proxy_headers=False,
                 date_header=True,
                 lifespan="off",
                 ssl_certfile=certificate_file,

@@ -87,9 +87,14 @@ async def _keep_session(_conn: Any) -> None:
     """
 
 
-def server_settings(name: str) -> dict[str, str]:
-    """What every session of ours asks of the server."""
-    return {
+def server_settings(name: str, *, plans_once: bool = False) -> dict[str, str]:
+    """What every session of ours asks of the server.
+
+    With `plans_once` it plans each statement one time and never again for the values at hand: for
+    the same few statements all day, whose best plan does not depend on them.
+    """
+    once = {"plan_cache_mode": "force_generic_plan"} if plans_once else {}
+    return once | {
         "application_name": name,
         "timezone": "UTC",
         "statement_timeout": str(STATEMENT_TIMEOUT_MS),
@@ -99,21 +104,14 @@ def server_settings(name: str) -> dict[str, str]:
 
 
 async def create_pool(url: str, *, size_max: int = 8, name: str, plans_once: bool = False) -> Pool:
-    """Open a pool that identifies itself as `name`; raises `Unavailable` when nobody answers.
-
-    With `plans_once` a connection plans each statement one time and never again for the values at
-    hand: for the same few statements all day, whose best plan does not depend on them.
-    """
-    settings = server_settings(name)
-    if plans_once:
-        settings["plan_cache_mode"] = "force_generic_plan"
+    """Open a pool that identifies itself as `name`; raises `Unavailable` when nobody answers."""
     try:
         return await asyncpg.create_pool(
             url,
             min_size=1,
             max_size=size_max,
             timeout=CONNECT_TIMEOUT_SECONDS,
-            server_settings=settings,
+            server_settings=server_settings(name, plans_once=plans_once),
             init=_prepare,
             reset=_keep_session,
         )
@@ -121,10 +119,14 @@ async def create_pool(url: str, *, size_max: int = 8, name: str, plans_once: boo
         raise Unavailable(f"PostgreSQL does not answer: {type(error).__name__}") from error
 
 
-async def connect(url: str, *, name: str) -> asyncpg.Connection[asyncpg.Record]:
+async def connect(
+    url: str, *, name: str, plans_once: bool = False
+) -> asyncpg.Connection[asyncpg.Record]:
     """Open one connection outside the pool, for locks and listeners that outlive a transaction."""
     conn = await asyncpg.connect(
-        url, timeout=CONNECT_TIMEOUT_SECONDS, server_settings=server_settings(name)
+        url,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        server_settings=server_settings(name, plans_once=plans_once),
     )
     await _prepare(conn)
     return conn

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from services.chassis import outbox, publishing, replay
 from services.chassis.errors import Unavailable
+from services.chassis.gathering import rest_after
 from services.chassis.metrics import (
     OUTBOX_OLDEST_UNPUBLISHED_SECONDS,
     OUTBOX_PUBLISHED_TOTAL,
@@ -31,8 +32,6 @@ log = structlog.get_logger(__name__)
 
 BATCH_SIZE_MAX = 1_000
 POLL_SECONDS = 1.0
-# Events come one by one while work goes on: after a short rest there are some to send together.
-REST_SECONDS = 0.03
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 5.0
 # Beyond this the producer is given up and rebuilt, and the batch is sent again.
@@ -126,7 +125,7 @@ class Relay:
         All statements run on the connection that holds the lock, so that a relay which has lost
         its lock without knowing it cannot read or mark anything.
         """
-        conn = await connect(self._database_url, name=f"{self._service} relay")
+        conn = await connect(self._database_url, name=f"{self._service} relay", plans_once=True)
         try:
             if not await self._take_office(conn):
                 return
@@ -172,7 +171,7 @@ class Relay:
             if published == BATCH_SIZE_MAX:
                 continue
             if published:
-                await asyncio.sleep(REST_SECONDS)
+                await asyncio.sleep(rest_after(published))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
         async with asyncio.timeout(FLUSH_TIMEOUT_SECONDS):

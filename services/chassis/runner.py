@@ -88,7 +88,7 @@ class App(Generic[S]):
     # -- what `build` calls ------------------------------------------------------------------
 
     async def once_planned_pool(self, *, size_max: int) -> Pool:
-        """A few connections more, each of which plans a statement once (see `create_pool`)."""
+        """A few connections more, each of which plans a statement once (see `server_settings`)."""
         pool = await create_pool(
             self.settings.database_url,
             size_max=size_max,

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.responses import StreamingResponse
 
+from services.chassis.gathering import rest_after
 from services.gateway import metrics
 
 log = structlog.get_logger(__name__)
@@ -71,6 +72,7 @@ class LiveHub:
                 await self._publish(args=[word for pair in news for word in pair])
             except (RedisError, OSError, TimeoutError):
                 log.warning("live_news_not_published", chains=len(set(news.values())))
+            await asyncio.sleep(rest_after(len(news)))
 
     @asynccontextmanager
     async def subscribe(self, member_id: str) -> AsyncIterator[AsyncIterator[str]]:

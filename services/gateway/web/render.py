@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from services.gateway.deps import get_deps
 from services.gateway.web import i18n
 from services.gateway.web.assets import static
 
@@ -102,5 +103,5 @@ def keep_language(request: Request, response: Response, language: str) -> None:
         path="/",
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        secure=get_deps(request).settings.is_https,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -16,8 +17,9 @@ from services.gateway.web import assets, i18n, render
 TEMPLATES = Path(render.__file__).parent / "templates"
 
 
-def _client() -> AsyncClient:
+def _client(*, is_https: bool = False) -> AsyncClient:
     app = FastAPI()
+    app.state.deps = SimpleNamespace(settings=SimpleNamespace(is_https=is_https))
     app.include_router(assets.router)
 
     @app.get("/page")
@@ -53,6 +55,16 @@ async def test_the_language_of_the_address_is_kept_and_said() -> None:
     assert "Skip to content" in english.text
     assert '<html lang="en">' in later.text
     assert later.headers["content-language"] == "en"
+
+
+@pytest.mark.parametrize("is_https", [False, True])
+async def test_a_proxy_in_front_does_not_change_what_a_cookie_may(is_https: bool) -> None:
+    """The platform's own address says whether it is reached by TLS, not a header."""
+    async with _client(is_https=is_https) as client:
+        proxied = {"x-forwarded-proto": "http" if is_https else "https"}
+        answer = await client.get("/page?lang=en", headers=proxied)
+
+    assert ("Secure" in answer.headers["set-cookie"]) is is_https
 
 
 async def test_a_static_file_is_kept_for_good_under_its_digest_only() -> None:
