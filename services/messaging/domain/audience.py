@@ -70,6 +70,15 @@ class AudienceCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AudienceSize:
+    """What a message to an audience would come to."""
+
+    chosen: int
+    # Whom of them it may reach now.
+    reachable: tuple[AudienceCount, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Looking:
     """What a page of an audience shows, where it is less than all; it changes no count."""
 

@@ -58,8 +58,8 @@ class SendsServicer(Door):
         return pb.ListAudienceResponse(
             members=[_member(one) for one in shown],
             cursor=str(shown[-1].member_id) if len(page.members) > limit else "",
-            total=page.total,
-            reachable=page.reachable,
+            total=page.size.chosen,
+            reachable=sum(one.members for one in page.size.reachable),
         )
 
     async def CountAudience(

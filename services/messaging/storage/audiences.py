@@ -9,6 +9,7 @@ from services.messaging.domain.audience import (
     Audience,
     AudienceCount,
     AudienceMember,
+    AudienceSize,
     Looking,
 )
 from services.messaging.domain.chain import PLATFORM, ChainId, Language, MemberId
@@ -18,15 +19,14 @@ from services.messaging.domain.offer import OfferId
 if TYPE_CHECKING:
     from services.chassis.postgres import Connection
 
-# The members of an audience with their channel (LS-60). The parameters are those of `chosen`.
+# The members of an audience with their channel (LS-60). The parameters are those of `chosen`. What
+# nobody asks of a chain's accounts is not summed up: the join goes with its conditions.
 CHOSEN = """
 SELECT contact.member_id, contact.given_name, contact.language, way.channel,
        CASE way.channel WHEN 'SMS' THEN contact.phone WHEN 'EMAIL' THEN contact.email END
            AS address,
        CASE way.channel WHEN 'SMS' THEN contact.phone_verified
-                        WHEN 'EMAIL' THEN contact.email_verified END AS verified,
-       coalesce(held.balance, 0) AS balance, coalesce(held.tier_name, '') AS tier_name,
-       member_standing.last_visit_at
+                        WHEN 'EMAIL' THEN contact.email_verified END AS verified
 FROM contact
 CROSS JOIN LATERAL (
     SELECT CASE
@@ -38,8 +38,7 @@ CROSS JOIN LATERAL (
 ) AS way
 LEFT JOIN member_standing USING (chain_id, member_id)
 LEFT JOIN (
-    SELECT member_id, sum(balance)::bigint AS balance,
-           coalesce(max(tier_name) FILTER (WHERE tier_name <> ''), '') AS tier_name,
+    SELECT member_id, sum(balance) AS balance,
            array_agg(tier_id) FILTER (WHERE tier_id IS NOT NULL) AS tier_ids
     FROM member_account WHERE chain_id = $1 GROUP BY member_id
 ) AS held ON held.member_id = contact.member_id
@@ -61,21 +60,26 @@ WHERE contact.chain_id = $1 AND contact.erased_at IS NULL
   AND ($13::text[] IS NULL OR way.channel = ANY($13))
 """
 
-# $14: the platform, where a STOP to the shared number counts for this chain; else NULL.
-_BARRED = f"""
-SELECT chosen.*,
-       CASE
-           WHEN chosen.channel IS NULL THEN 'no_address'
-           WHEN consent.granted IS NOT TRUE OR number.granted IS FALSE THEN 'no_consent'
-           WHEN NOT chosen.verified THEN 'unverified'
-           ELSE ''
-       END AS barrier
-FROM ({CHOSEN}) AS chosen
-LEFT JOIN consent ON consent.chain_id = $1 AND consent.channel = chosen.channel
-     AND consent.address = chosen.address
-LEFT JOIN consent AS number ON number.chain_id = $14 AND number.channel = chosen.channel
-     AND number.address = chosen.address
-"""  # noqa: S608
+
+def _barred(members: str) -> str:
+    """Members as `CHOSEN` gives them, each with what keeps a marketing message from her now.
+
+    $14: the platform, where a STOP to the shared number counts for this chain; else NULL.
+    """
+    return f"""
+    SELECT chosen.*,
+           CASE
+               WHEN chosen.channel IS NULL THEN 'no_address'
+               WHEN consent.granted IS NOT TRUE OR number.granted IS FALSE THEN 'no_consent'
+               WHEN NOT chosen.verified THEN 'unverified'
+               ELSE ''
+           END AS barrier
+    FROM ({members}) AS chosen
+    LEFT JOIN consent ON consent.chain_id = $1 AND consent.channel = chosen.channel
+         AND consent.address = chosen.address
+    LEFT JOIN consent AS number ON number.chain_id = $14 AND number.channel = chosen.channel
+         AND number.address = chosen.address
+    """  # noqa: S608
 
 
 # As a list of names is read: without accents and capitals, those without a name last.
@@ -110,62 +114,20 @@ def chosen(
 
 
 async def count(
-    conn: Connection, who: tuple[object, ...], *, shared_number: bool
-) -> tuple[int, int]:
-    """How many there are, and how many of them a marketing message may reach now."""
-    row = await conn.fetchrow(
-        f"""
-        SELECT count(*) AS total, count(*) FILTER (WHERE barrier = '') AS reachable
-        FROM ({_BARRED}) AS barred
-        """,  # noqa: S608
-        *who,
-        PLATFORM if shared_number else None,
-    )
-    return (0, 0) if row is None else (row["total"], row["reachable"])
-
-
-async def count_by_version(
-    conn: Connection, who: tuple[object, ...], *, shared_number: bool
-) -> dict[tuple[Channel, Language], int]:
-    """How many a marketing message may reach now, by the version of it that they would read."""
-    rows = await conn.fetch(
-        f"""
-        SELECT channel, coalesce(language, $12::text) AS read_in, count(*) AS reachable
-        FROM ({_BARRED}) AS barred WHERE barrier = '' GROUP BY 1, 2
-        """,  # noqa: S608
-        *who,
-        PLATFORM if shared_number else None,
-    )
-    return {(Channel(row["channel"]), Language(row["read_in"])): row["reachable"] for row in rows}
-
-
-async def reaches_email(conn: Connection, who: tuple[object, ...]) -> bool:
-    """Whether a marketing message may reach somebody by e-mail now."""
-    found: bool = await conn.fetchval(
-        f"""
-        SELECT EXISTS (
-            SELECT FROM ({_BARRED}) AS barred WHERE channel = 'EMAIL' AND barrier = ''
-        )
-        """,  # noqa: S608
-        *who,
-        None,
-    )
-    return found
-
-
-async def counts(
     conn: Connection,
     who: tuple[object, ...],
     *,
     shared_number: bool,
-    language: Language,
-    offer_id: OfferId | None,
-) -> list[AudienceCount]:
-    """How many may be reached by each channel in each language, and had an offer already."""
+    offer_id: OfferId | None = None,
+) -> AudienceSize:
+    """How many there are, and whom of them a marketing message may reach now.
+
+    By the version of it that they would read, and how many of those had an offer already.
+    """
     rows = await conn.fetch(
         f"""
-        SELECT channel, coalesce(language, $16) AS language, count(*) AS members,
-               count(*) FILTER (WHERE EXISTS (
+        SELECT barrier, channel, coalesce(language, $12::text) AS read_in, count(*) AS members,
+               count(*) FILTER (WHERE barrier = '' AND EXISTS (
                    SELECT FROM message_send
                    JOIN delivery ON delivery.chain_id = message_send.chain_id
                         AND delivery.send_id = message_send.id
@@ -173,24 +135,40 @@ async def counts(
                      AND delivery.member_id = barred.member_id
                      AND delivery.state IN ('QUEUED', 'SENDING', 'SENT', 'DELIVERED', 'UNKNOWN')
                )) AS already
-        FROM ({_BARRED}) AS barred
-        WHERE barrier = ''
-        GROUP BY 1, 2 ORDER BY 1, 2
+        FROM ({_barred(CHOSEN)}) AS barred
+        GROUP BY 1, 2, 3 ORDER BY 2, 3
         """,  # noqa: S608
         *who,
         PLATFORM if shared_number else None,
         offer_id,
-        language.value,
     )
-    return [
-        AudienceCount(
-            channel=Channel(row["channel"]),
-            language=Language(row["language"]),
-            members=row["members"],
-            already=row["already"],
+    return AudienceSize(
+        chosen=sum(row["members"] for row in rows),
+        reachable=tuple(
+            AudienceCount(
+                channel=Channel(row["channel"]),
+                language=Language(row["read_in"]),
+                members=row["members"],
+                already=row["already"],
+            )
+            for row in rows
+            if not row["barrier"]
+        ),
+    )
+
+
+async def reaches_email(conn: Connection, who: tuple[object, ...]) -> bool:
+    """Whether a marketing message may reach somebody by e-mail now."""
+    found: bool = await conn.fetchval(
+        f"""
+        SELECT EXISTS (
+            SELECT FROM ({_barred(CHOSEN)}) AS barred WHERE channel = 'EMAIL' AND barrier = ''
         )
-        for row in rows
-    ]
+        """,  # noqa: S608
+        *who,
+        None,
+    )
+    return found
 
 
 async def page(
@@ -203,16 +181,31 @@ async def page(
     looking: Looking,
     limit: int,
 ) -> list[AudienceMember]:
-    """Some of an audience, in order of name, after one of them."""
+    """Some of an audience, in order of name, after one of them.
+
+    Only of those who are shown it is read what they hold, and what bars them.
+    """
+    shown = f"""
+    SELECT member_id, given_name, language, channel, address, verified
+    FROM ({_barred(CHOSEN)}) AS barred
+    WHERE ($15::uuid IS NULL OR ({_IN_ORDER}) > (
+              SELECT {_IN_ORDER} FROM contact WHERE chain_id = $1 AND member_id = $15))
+      AND ($17::uuid[] IS NULL OR member_id = ANY($17))
+      AND (NOT $18::boolean OR barrier = '')
+    ORDER BY {_IN_ORDER} LIMIT $16
+    """  # noqa: S608
     rows = await conn.fetch(
         f"""
-        SELECT member_id, language, channel, barrier, balance, tier_name, last_visit_at
-        FROM ({_BARRED}) AS barred
-        WHERE ($15::uuid IS NULL OR ({_IN_ORDER}) > (
-                  SELECT {_IN_ORDER} FROM contact WHERE chain_id = $1 AND member_id = $15))
-          AND ($17::uuid[] IS NULL OR member_id = ANY($17))
-          AND (NOT $18::boolean OR barrier = '')
-        ORDER BY {_IN_ORDER} LIMIT $16
+        SELECT member_id, language, channel, barrier, held.balance, held.tier_name,
+               (SELECT last_visit_at FROM member_standing
+                WHERE chain_id = $1 AND member_id = shown.member_id) AS last_visit_at
+        FROM ({_barred(shown)}) AS shown
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(balance), 0)::bigint AS balance,
+                   coalesce(max(tier_name), '') AS tier_name
+            FROM member_account WHERE chain_id = $1 AND member_id = shown.member_id
+        ) AS held
+        ORDER BY {_IN_ORDER}
         """,  # noqa: S608
         *who,
         PLATFORM if shared_number else None,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging.domain.audience import (
     Audience,
-    AudienceCount,
     AudienceFilter,
     AudienceMember,
+    AudienceSize,
     Looking,
     checked,
 )
@@ -30,16 +30,7 @@ class Page:
     """Some of an audience, and how many there are in all."""
 
     members: Sequence[AudienceMember]
-    total: int
-    reachable: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """What a message to an audience would come to."""
-
-    chosen: int
-    reachable: Sequence[AudienceCount]
+    size: AudienceSize
 
 
 async def list_audience(
@@ -61,19 +52,16 @@ async def list_audience(
         chain = await contacts.find_chain(conn, chain_id)
         if chain is None:
             raise ChainUnknown
-        who = chosen(deps, chain, audience)
-        shared = await numbers.number_of(deps, conn, chain) == deps.sms_number
-        total, reachable = await rows.count(conn, who, shared_number=shared)
         members = await rows.page(
             conn,
-            who,
-            shared_number=shared,
+            chosen(deps, chain, audience),
+            shared_number=await _speaks_from_shared(deps, conn, chain),
             language=chain.language,
             after=after,
             looking=looking,
             limit=limit,
         )
-        return Page(members=members, total=total, reachable=reachable)
+        return Page(members=members, size=await size(deps, conn, chain, audience))
 
     return await in_transaction(deps.pool, work)
 
@@ -94,32 +82,42 @@ async def require_postal_address(
 
 async def count(
     deps: Deps, chain_id: ChainId, audience: Audience, *, offer_id: OfferId | None
-) -> Size:
+) -> AudienceSize:
     """How many a send to this audience chooses, and whom of them it may reach now.
 
     Refuses with NumberOutOfRange, AudienceInvalid.
     """
     checked(audience)
 
-    async def work(conn: Connection) -> Size:
+    async def work(conn: Connection) -> AudienceSize:
         chain = await contacts.find_chain(conn, chain_id)
         if chain is None:
             raise ChainUnknown
-        who = chosen(deps, chain, audience)
-        shared = await numbers.number_of(deps, conn, chain) == deps.sms_number
-        total, _ = await rows.count(conn, who, shared_number=shared)
-        reachable = await rows.counts(
-            conn, who, shared_number=shared, language=chain.language, offer_id=offer_id
-        )
-        return Size(chosen=total, reachable=reachable)
+        return await size(deps, conn, chain, audience, offer_id=offer_id)
 
     return await in_transaction(deps.pool, work)
 
 
-async def size(deps: Deps, conn: Connection, chain: Chain, audience: Audience) -> int:
-    """How many an audience holds at this moment."""
-    total, _ = await rows.count(conn, chosen(deps, chain, audience), shared_number=False)
-    return total
+async def size(
+    deps: Deps,
+    conn: Connection,
+    chain: Chain,
+    audience: Audience,
+    *,
+    offer_id: OfferId | None = None,
+) -> AudienceSize:
+    """The same within a transaction: the one count of an audience."""
+    return await rows.count(
+        conn,
+        chosen(deps, chain, audience),
+        shared_number=await _speaks_from_shared(deps, conn, chain),
+        offer_id=offer_id,
+    )
+
+
+async def _speaks_from_shared(deps: Deps, conn: Connection, chain: Chain) -> bool:
+    """Whether a STOP to the shared number counts for this chain (D26)."""
+    return await numbers.number_of(deps, conn, chain) == deps.sms_number
 
 
 def chosen(deps: Deps, chain: Chain, audience: Audience) -> tuple[object, ...]:

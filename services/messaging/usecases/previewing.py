@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging import templates
@@ -18,10 +18,9 @@ from services.messaging.domain.errors import (
 )
 from services.messaging.domain.offer import OfferCopy, OfferId
 from services.messaging.domain.schedule import ScheduledWords, require_words
-from services.messaging.storage import audiences as audience_rows
 from services.messaging.storage import contacts, message_templates, offers
 from services.messaging.templates import Below, Preview, Words
-from services.messaging.usecases import audiences, numbers, occasions, wording
+from services.messaging.usecases import audiences, occasions, wording
 from services.messaging.usecases.deps import Deps
 
 KINDS = (MessageKind.OFFER, MessageKind.ANNOUNCEMENT, MessageKind.BIRTHDAY)
@@ -160,18 +159,6 @@ async def _counted(
     audience: Audience,
     shown: list[ShownMessage],
 ) -> list[ShownMessage]:
-    counts = await audience_rows.count_by_version(
-        conn,
-        audiences.chosen(deps, chain, audience),
-        shared_number=await numbers.number_of(deps, conn, chain) == deps.sms_number,
-    )
-    return [
-        ShownMessage(
-            channel=one.channel,
-            language=one.language,
-            preview=one.preview,
-            written=one.written,
-            reachable=counts.get((one.channel, one.language), 0),
-        )
-        for one in shown
-    ]
+    size = await audiences.size(deps, conn, chain, audience)
+    members = {(one.channel, one.language): one.members for one in size.reachable}
+    return [replace(one, reachable=members.get((one.channel, one.language), 0)) for one in shown]

@@ -243,4 +243,4 @@ async def _report(deps: Deps, conn: Connection, chain: Chain, send: Send) -> Sen
     report = await rows.report(conn, send)
     if send.state is not SendState.SCHEDULED:
         return report
-    return replace(report, chosen=await audiences.size(deps, conn, chain, send.audience))
+    return replace(report, chosen=(await audiences.size(deps, conn, chain, send.audience)).chosen)
