@@ -15,6 +15,10 @@ class Unavailable(Exception):
     """A peer or an engine is out of reach; the same request may be sent again later."""
 
 
+class TooBusy(Unavailable):
+    """The database answers others: this work alone waited too long for a lock or took too long."""
+
+
 class KeyReused(Exception):
     """An idempotency key came again with another request body."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import asyncpg
 import orjson
 
-from services.chassis.errors import Unavailable
+from services.chassis.errors import TooBusy, Unavailable
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -167,7 +167,8 @@ async def in_transaction(
     Runs again, a bounded number of times with growing random pauses, after a serialization
     failure, a deadlock, or a connection lost before the commit was sent. A connection lost during
     the commit is not retried, since the outcome is unknown: the caller sends its idempotency key
-    again. `Unavailable` when the attempts are used up or others hold the locks too long.
+    again. `Unavailable` when the attempts are used up, `TooBusy` when others hold the locks too
+    long.
     """
     for attempt in range(1, attempts_max + 1):
         committing = False
@@ -187,7 +188,7 @@ async def in_transaction(
             if attempt == attempts_max:
                 raise Unavailable("too many transactions met") from error
         except TOO_BUSY as error:
-            raise Unavailable("waited too long for a lock or an answer") from error
+            raise TooBusy("waited too long for a lock or an answer") from error
         except LOST_CONNECTION as error:
             if not is_lost(error):
                 raise

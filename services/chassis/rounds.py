@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from services.chassis.errors import Unavailable
+from services.chassis.errors import TooBusy, Unavailable
 from services.chassis.postgres import is_lost
 
 log = structlog.get_logger(__name__)
@@ -22,14 +22,16 @@ async def for_each(
     """Do the work of each chain in turn; the sum of what it returned.
 
     What fails in one is logged under the name `failed` and left to the next round. A lost database
-    would fail in all of them: it is raised, to be waited for.
+    would fail in all of them: it is raised, to be waited for. What takes too long, or waits too
+    long for a lock, is its own chain's trouble.
     """
     done = 0
     for chain_id in chain_ids:
         try:
             done += await work(chain_id)
         except Exception as error:
-            if isinstance(error, Unavailable) or is_lost(error):
+            away = isinstance(error, Unavailable) and not isinstance(error, TooBusy)
+            if away or is_lost(error):
                 raise
             log.error(failed, chain_id=str(chain_id), exc_info=error)
     return done

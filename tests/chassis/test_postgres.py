@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from deploy.local.databases import DatabaseUrls
-from services.chassis.errors import Unavailable
+from services.chassis.errors import TooBusy, Unavailable
 from services.chassis.postgres import (
     Connection,
     Pool,
@@ -103,7 +103,7 @@ async def test_a_lock_that_others_hold_too_long_is_unavailable(pool: Pool) -> No
 
     async with transaction(pool) as holder:
         await holder.execute("UPDATE published_position SET next_offset = 1")
-        with pytest.raises(Unavailable):
+        with pytest.raises(TooBusy):
             await in_transaction(pool, work)
 
 
