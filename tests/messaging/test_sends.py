@@ -448,6 +448,26 @@ async def test_a_send_to_many_takes_as_many_statements_as_one_to_few(
 # -- what came of it -------------------------------------------------------------------------
 
 
+async def test_a_page_of_sends_reports_each_by_itself(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """LS-60, LS-63: one that was stopped, one that left, one that is planned; the newest first."""
+    chain_id = await messaging.chain()
+    known = await members(messaging, chain_id, 3)
+    ids = [str(one.member_id) for one in known]
+    stopped = await send(door, chain_id, sms_body="{{ chain }}: un", member_ids=ids)
+    await door.StopSend(pb.StopSendRequest(chain_id=str(chain_id), send_id=stopped.send.id))
+    await send(door, chain_id, sms_body="{{ chain }}: deux", member_ids=ids[:2])
+    await messaging.drain()
+    at = NOW + timedelta(days=1)
+    await send(door, chain_id, sms_body="{{ chain }}: trois", member_ids=ids[:1], send_at=at)
+    page = await door.ListSends(pb.ListSendsRequest(chain_id=str(chain_id)))
+    assert [
+        (one.report.chosen, one.report.sent, one.report.stopped, one.report.failed)
+        for one in page.sends
+    ] == [(1, 0, 0, 0), (2, 2, 0, 0), (3, 0, 3, 0)]
+
+
 async def test_the_report_tells_who_took_and_who_used(
     messaging: MessagingHarness, door: Door, kafka_bootstrap: str
 ) -> None:

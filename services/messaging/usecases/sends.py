@@ -139,7 +139,7 @@ async def page(
         chain = await contacts.find_chain(conn, chain_id)
         if chain is None:
             raise ChainUnknown
-        return [Shown(send=one, report=await _report(deps, conn, chain, one)) for one in found]
+        return await _with_reports(deps, conn, chain, found)
 
     return await in_transaction(deps.pool, work)
 
@@ -234,13 +234,17 @@ async def _shown(
     send = await rows.find(conn, chain_id, send_id)
     if chain is None or send is None:
         raise NotFound(field="send_id")
-    report = await _report(deps, conn, chain, send)
-    return Shown(send=send, report=report, warnings=warnings)
+    (shown,) = await _with_reports(deps, conn, chain, [send])
+    return replace(shown, warnings=warnings)
 
 
-async def _report(deps: Deps, conn: Connection, chain: Chain, send: Send) -> SendReport:
-    """What became of it; of a planned one, how many it would choose if it went out now."""
-    report = await rows.report(conn, send)
-    if send.state is not SendState.SCHEDULED:
-        return report
-    return replace(report, chosen=(await audiences.size(deps, conn, chain, send.audience)).chosen)
+async def _with_reports(
+    deps: Deps, conn: Connection, chain: Chain, found: Sequence[Send]
+) -> list[Shown]:
+    """What became of each; of a planned one, how many it would choose if it went out now."""
+    reports = await rows.reports(conn, chain.chain_id, found)
+    for send in found:
+        if send.state is SendState.SCHEDULED:
+            size = await audiences.size(deps, conn, chain, send.audience)
+            reports[send.id] = replace(reports[send.id], chosen=size.chosen)
+    return [Shown(send=send, report=reports[send.id]) for send in found]
