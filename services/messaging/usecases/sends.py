@@ -158,18 +158,32 @@ async def stop(deps: Deps, chain_id: ChainId, send_id: SendId) -> Shown:
     return await in_transaction(deps.pool, work)
 
 
-async def let_due_go(deps: Deps, conn: Connection, chain: Chain) -> int:
-    """Queue the chain's planned sends whose time has come; how many. Locks each."""
+async def let_due_go(deps: Deps, chain_id: ChainId) -> int:
+    """Let the chain's planned sends go whose time has come, each by itself; how many."""
+
+    async def work(conn: Connection) -> bool:
+        chain = await contacts.find_chain(conn, chain_id)
+        return chain is not None and await let_next_go(deps, conn, chain)
+
     count = 0
-    await rows.allow(conn, QUEUE_SECONDS_MAX)
-    while send := await rows.lock_due(conn, chain.chain_id, now=deps.clock.now(chain.chain_id)):
+    while await in_transaction(deps.pool, work):
         count += 1
-        if send.offer_id and not await _can_be_taken(deps, conn, chain, send.offer_id):
-            # An offer that was deleted or ended meanwhile is told to nobody.
-            await rows.stop(conn, send, now=deps.clock.now(chain.chain_id))
-            continue
-        await _let_go(deps, conn, chain, send)
     return count
+
+
+async def let_next_go(deps: Deps, conn: Connection, chain: Chain) -> bool:
+    """Queue the planned send whose time came first; False when there is none. Locks it."""
+    now = deps.clock.now(chain.chain_id)
+    await rows.allow(conn, QUEUE_SECONDS_MAX)
+    send = await rows.lock_due(conn, chain.chain_id, now=now)
+    if send is None:
+        return False
+    if send.offer_id and not await _can_be_taken(deps, conn, chain, send.offer_id):
+        # An offer that was deleted or ended meanwhile is told to nobody.
+        await rows.stop(conn, send, now=now)
+    else:
+        await _let_go(deps, conn, chain, send)
+    return True
 
 
 async def _let_go_at_once(deps: Deps, conn: Connection, chain: Chain, send: Send) -> None:

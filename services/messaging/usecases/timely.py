@@ -41,38 +41,37 @@ async def next_due(deps: Deps, chain_id: ChainId) -> datetime | None:
 
 
 async def run_due(deps: Deps, chain_id: ChainId) -> int:
-    """Queue what is due by the chain's business time; how many messages. Repeatable."""
+    """Queue what is due by the chain's business time; how many messages. Repeatable.
+
+    Birthdays and each planned send have a transaction of their own: a send that fails, or takes
+    long, holds up no birthday.
+    """
+    return await _greet(deps, chain_id) + await sends.let_due_go(deps, chain_id)
+
+
+async def _greet(deps: Deps, chain_id: ChainId) -> int:
+    """Queue the birthday messages of the days that are due; one held by the plan stays (P4)."""
 
     async def work(conn: Connection) -> int:
         chain = await contacts.find_chain(conn, chain_id)
-        if chain is None:
+        if chain is None or not has_schedules(chain):
             return 0
-        return await _greet(deps, conn, chain) + await sends.let_due_go(deps, conn, chain)
+        now, zone = deps.clock.now(chain_id), holding.home_zone(chain)
+        real_now = deps.clock.real_now()
+        queued = 0
+        for message in await _enabled(conn, chain_id):
+            for day in schedule.days_due(message, now=now, zone=zone):
+                queued += await schedules.queue(
+                    conn,
+                    message,
+                    schedule.birthdays_on(day, days_before=message.days_before),
+                    now=now,
+                    real_now=real_now,
+                    expires_at=real_now + NEWS_AGE_MAX,
+                )
+        return queued
 
     return await in_transaction(deps.pool, work)
-
-
-async def _greet(deps: Deps, conn: Connection, chain: Chain) -> int:
-    """Queue the birthday messages of the days that are due; one held by the plan stays (P4)."""
-    if not has_schedules(chain):
-        return 0
-    now, zone, real_now = (
-        deps.clock.now(chain.chain_id),
-        holding.home_zone(chain),
-        deps.clock.real_now(),
-    )
-    queued = 0
-    for message in await _enabled(conn, chain.chain_id):
-        for day in schedule.days_due(message, now=now, zone=zone):
-            queued += await schedules.queue(
-                conn,
-                message,
-                schedule.birthdays_on(day, days_before=message.days_before),
-                now=now,
-                real_now=real_now,
-                expires_at=real_now + NEWS_AGE_MAX,
-            )
-    return queued
 
 
 async def _enabled(conn: Connection, chain_id: ChainId) -> list[ScheduledMessage]:
