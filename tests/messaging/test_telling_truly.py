@@ -303,7 +303,7 @@ async def test_the_welcome_of_an_email_join_asks_her_to_confirm(
     await messaging.drain()
     mails = {one.recipient: one.body for one in await messaging.mailbox(chain_id)}
     assert "/confirm/" not in mails["sure@example.com"]
-    link = mails[EMAIL].partition("Confirmez-la ici : ")[2].split()[0]
+    link = mails[EMAIL].partition("Confirmez-la ici\u00a0: ")[2].split()[0]
     assert EMAIL not in link
     proof = messaging.deps.proofs.read(link.rpartition("/")[2])
     assert proof is not None

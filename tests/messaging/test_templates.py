@@ -6,13 +6,17 @@ import re
 
 import pytest
 
+from services.gateway.web import typesetting
 from services.messaging import templates
 from services.messaging.domain.chain import Language
 from services.messaging.domain.consent import Channel
 from services.messaging.domain.delivery import MessageKind
 from services.messaging.domain.segments import Encoding, measured
+from services.messaging.templates import given
 
 PARAMS = {"chain": "Mèche", "code": "123456", "link": "https://fidelite.example.ca/m/salon-meche"}
+FRENCH_MAIL = (Channel.EMAIL, Language.FR)
+FRENCH_TEXT = (Channel.SMS, Language.FR)
 BOTH = (Language.FR, Language.EN)
 EVERY = [
     (MessageKind.ONE_TIME_CODE, Channel.SMS, ""),
@@ -47,6 +51,25 @@ def test_every_text_is_one_segment_of_gsm7(
     words = templates.render(kind, Channel.SMS, [language], answer=answer, params=PARAMS)
     length = measured(words.body)
     assert (length.encoding, length.segments) == (Encoding.GSM7, 1)
+
+
+def test_french_is_set_in_e_mail_and_plain_in_texts() -> None:
+    """The signs of French typography would make two messages of one text."""
+    words = [*given.SUBJECTS.items(), *given.BODIES.items()]
+    mail = [text for (_, channel, language), text in words if (channel, language) == FRENCH_MAIL]
+    texts = [text for (_, channel, language), text in words if (channel, language) == FRENCH_TEXT]
+    assert len(mail) > 15
+    assert len(texts) > 15
+    for text in (*mail, given.CONFIRM[Language.FR], given.UNSUBSCRIBE[Language.FR]):
+        assert text == typesetting.french(text)
+    for text in (*texts, given.STOP[Language.FR]):
+        assert text == typesetting.straight(text)
+    params = {**PARAMS, "points": "3", "term": "points", "last_day": "2027-08-01"}
+    for channel, day in ((Channel.EMAIL, "1er août 2027"), (Channel.SMS, "1er aout 2027")):
+        warning = templates.render(
+            MessageKind.EXPIRY_WARNING, channel, [Language.FR], params=params
+        )
+        assert day in warning.body
 
 
 def test_the_welcome_says_who_where_and_how_to_leave() -> None:

@@ -1,7 +1,8 @@
 """The given words of every message, in both languages.
 
 Words of SMS keep to letters that GSM-7 holds (é è à ù; no ê, ç or curly apostrophe), so that one
-message is one segment where a name does not ask for more.
+message is one segment where a name does not ask for more. E-mail is set as French is in Quebec: an
+unbreakable space before a colon and inside of guillemets, a typographic apostrophe.
 """
 
 from __future__ import annotations
@@ -28,21 +29,21 @@ SUBJECTS: Mapping[Key, str] = {
     ("ONE_TIME_CODE", Channel.EMAIL, Language.EN): "Your code for {{ chain }}",
     ("WELCOME", Channel.EMAIL, Language.FR): "Bienvenue chez {{ chain }}",
     ("WELCOME", Channel.EMAIL, Language.EN): "Welcome to {{ chain }}",
-    ("RECEIPT", Channel.EMAIL, Language.FR): "{{ chain }} : {{ points }} {{ term }}",
+    ("RECEIPT", Channel.EMAIL, Language.FR): "{{ chain }}\u00a0: {{ points }} {{ term }}",
     ("RECEIPT", Channel.EMAIL, Language.EN): "{{ chain }}: {{ points }} {{ term }}",
     ("STATUS", Channel.EMAIL, Language.FR): "Votre solde chez {{ chain }}",
     ("STATUS", Channel.EMAIL, Language.EN): "Your balance at {{ chain }}",
     ("DEDUCTION", Channel.EMAIL, Language.FR): "Votre solde chez {{ chain }} a changé",
     ("DEDUCTION", Channel.EMAIL, Language.EN): "Your balance at {{ chain }} has changed",
-    ("TIER_CHANGE", Channel.EMAIL, Language.FR): "{{ chain }} : votre niveau est {{ tier }}",
+    ("TIER_CHANGE", Channel.EMAIL, Language.FR): "{{ chain }}\u00a0: votre niveau est {{ tier }}",
     ("TIER_CHANGE", Channel.EMAIL, Language.EN): "{{ chain }}: your tier is {{ tier }}",
     ("EXPIRY_WARNING", Channel.EMAIL, Language.FR): (
-        "{{ chain }} : {{ points }} {{ term }} à utiliser jusqu’au {{ last_day }}"
+        "{{ chain }}\u00a0: {{ points }} {{ term }} à utiliser jusqu’au {{ last_day }}"
     ),
     ("EXPIRY_WARNING", Channel.EMAIL, Language.EN): (
         "{{ chain }}: {{ points }} {{ term }} to use by {{ last_day }}"
     ),
-    ("OFFER", Channel.EMAIL, Language.FR): "{{ chain }} : {{ offer }}",
+    ("OFFER", Channel.EMAIL, Language.FR): "{{ chain }}\u00a0: {{ offer }}",
     ("OFFER", Channel.EMAIL, Language.EN): "{{ chain }}: {{ offer }}",
     ("BIRTHDAY", Channel.EMAIL, Language.FR): "Joyeux anniversaire de {{ chain }}",
     ("BIRTHDAY", Channel.EMAIL, Language.EN): "Happy birthday from {{ chain }}",
@@ -76,8 +77,9 @@ BODIES: Mapping[Key, str] = {
     ("WELCOME", Channel.EMAIL, Language.FR): (
         "Bonjour,\n\nVous voilà inscrit(e) au programme de fidélité de {{ chain }}.\n\n"
         "{% if points %}Déjà {{ points }} {{ term }}!\n\n{% endif %}"
-        "Vos points et vos récompenses : {{ link }}\n\n"
-        "Vous réglez vos messages, ou les arrêtez, dans « mon compte » à la même adresse.\n\n"
+        "Vos points et vos récompenses\u00a0: {{ link }}\n\n"
+        "Vous réglez vos messages, ou les arrêtez, dans «\u00a0mon compte\u00a0» "
+        "à la même adresse.\n\n"
         "{{ chain }}"
     ),
     ("WELCOME", Channel.EMAIL, Language.EN): (
@@ -141,7 +143,7 @@ BODIES: Mapping[Key, str] = {
         "Bonjour,\n\n{% if first %}Vous voilà inscrit(e) au programme de fidélité de "
         "{{ chain }}.\n\n{% endif %}"
         "Vous gagnez {{ points }} {{ term }}. Votre solde est de {{ balance }}.\n\n"
-        "Vos récompenses et votre historique : {{ link }}\n\n{{ chain }}"
+        "Vos récompenses et votre historique\u00a0: {{ link }}\n\n{{ chain }}"
     ),
     ("RECEIPT", Channel.EMAIL, Language.EN): (
         "Hello,\n\n{% if first %}You are enrolled in the loyalty program of "
@@ -155,7 +157,7 @@ BODIES: Mapping[Key, str] = {
     ("STATUS", Channel.SMS, Language.EN): "{{ chain }}: your balance is {{ balances }}. {{ link }}",
     ("STATUS", Channel.EMAIL, Language.FR): (
         "Bonjour,\n\nVotre solde est de {{ balances }}.\n\n"
-        "Vos récompenses et votre historique : {{ link }}\n\n{{ chain }}"
+        "Vos récompenses et votre historique\u00a0: {{ link }}\n\n{{ chain }}"
     ),
     ("STATUS", Channel.EMAIL, Language.EN): (
         "Hello,\n\nYour balance is {{ balances }}.\n\n"
@@ -171,7 +173,7 @@ BODIES: Mapping[Key, str] = {
     ),
     ("DEDUCTION", Channel.EMAIL, Language.FR): (
         "Bonjour,\n\nLe salon a retiré {{ points }} {{ term }} de votre compte. "
-        "Votre solde est de {{ balance }}.\n\nVotre historique : {{ link }}\n\n{{ chain }}"
+        "Votre solde est de {{ balance }}.\n\nVotre historique\u00a0: {{ link }}\n\n{{ chain }}"
     ),
     ("DEDUCTION", Channel.EMAIL, Language.EN): (
         "Hello,\n\nThe salon took {{ points }} {{ term }} off your account. "
@@ -188,7 +190,7 @@ BODIES: Mapping[Key, str] = {
     ("TIER_CHANGE", Channel.EMAIL, Language.FR): (
         "Bonjour,\n\n{% if risen %}Bravo, vous passez au niveau {{ tier }}!"
         "{% else %}Votre niveau est maintenant {{ tier }}.{% endif %}\n\n"
-        "Ce qu’il vous apporte : {{ link }}\n\n{{ chain }}"
+        "Ce qu’il vous apporte\u00a0: {{ link }}\n\n{{ chain }}"
     ),
     ("TIER_CHANGE", Channel.EMAIL, Language.EN): (
         "Hello,\n\n{% if risen %}Well done, you have reached {{ tier }}!"
@@ -205,7 +207,7 @@ BODIES: Mapping[Key, str] = {
     ),
     ("EXPIRY_WARNING", Channel.EMAIL, Language.FR): (
         "Bonjour,\n\n{{ points }} {{ term }} {% if points > 1 %}expirent{% else %}expire"
-        "{% endif %} le {{ last_day }}.\n\nVos récompenses : {{ link }}\n\n{{ chain }}"
+        "{% endif %} le {{ last_day }}.\n\nVos récompenses\u00a0: {{ link }}\n\n{{ chain }}"
     ),
     ("EXPIRY_WARNING", Channel.EMAIL, Language.EN): (
         "Hello,\n\n{{ points }} {{ term }} {% if points > 1 %}expire{% else %}expires"
@@ -224,7 +226,7 @@ BODIES: Mapping[Key, str] = {
     ("OFFER", Channel.EMAIL, Language.FR): (
         "Bonjour,\n\n{{ offer }}\n{% if description %}\n{{ description }}\n{% endif %}"
         "{% if exclusion %}\n{{ exclusion }}\n{% endif %}"
-        "\nÀ prendre ici : {{ link }}\n\n{{ chain }}"
+        "\nÀ prendre ici\u00a0: {{ link }}\n\n{{ chain }}"
     ),
     ("OFFER", Channel.EMAIL, Language.EN): (
         "Hello,\n\n{{ offer }}\n{% if description %}\n{{ description }}\n{% endif %}"
@@ -241,7 +243,7 @@ BODIES: Mapping[Key, str] = {
     ),
     ("BIRTHDAY", Channel.EMAIL, Language.FR): (
         "Joyeux anniversaire{% if name %}, {{ name }}{% endif %}!\n\n"
-        "{% if offer %}Pour vous : {{ offer }}\n\n{% endif %}{{ link }}\n\n{{ chain }}"
+        "{% if offer %}Pour vous\u00a0: {{ offer }}\n\n{% endif %}{{ link }}\n\n{{ chain }}"
     ),
     ("BIRTHDAY", Channel.EMAIL, Language.EN): (
         "Happy birthday{% if name %}, {{ name }}{% endif %}!\n\n"
@@ -257,12 +259,12 @@ STOP: Mapping[Language, str] = {
 
 # Below the welcome of whoever has not yet shown that the address is hers (D18).
 CONFIRM: Mapping[Language, str] = {
-    Language.FR: "Cette adresse est bien la vôtre? Confirmez-la ici : {url}",
+    Language.FR: "Cette adresse est bien la vôtre? Confirmez-la ici\u00a0: {url}",
     Language.EN: "Is this address yours? Confirm it here: {url}",
 }
 
 # Below every e-mail that may be refused, with the link that does it (RFC 8058).
 UNSUBSCRIBE: Mapping[Language, str] = {
-    Language.FR: "Ne plus recevoir ces courriels : {url}",
+    Language.FR: "Ne plus recevoir ces courriels\u00a0: {url}",
     Language.EN: "Stop these e-mails: {url}",
 }

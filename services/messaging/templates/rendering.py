@@ -41,7 +41,6 @@ NUMBERS = frozenset({"points", "balance"})
 SWITCHES = frozenset({"first", "risen"})
 DATES = frozenset({"last_day", "until"})
 
-# In texts "août" would cost a message its alphabet; "aout" is the spelling of 1990.
 _MONTHS_FR = (
     "janvier",
     "février",
@@ -50,7 +49,7 @@ _MONTHS_FR = (
     "mai",
     "juin",
     "juillet",
-    "aout",
+    "août",
     "septembre",
     "octobre",
     "novembre",
@@ -129,7 +128,7 @@ def render(
     params = {**dict.fromkeys(variables(kind), ""), **params}
     bodies, subjects = [], []
     for language in languages:
-        values = values_of(params, language)
+        values = {name: _value(name, text, channel, language) for name, text in params.items()}
         words = (own or {}).get(language) or _given(name, channel, language)
         bodies.append(_template(words.body).render(values))
         if channel is Channel.EMAIL:
@@ -171,18 +170,16 @@ def _given(name: str, channel: Channel, language: Language) -> Words:
     )
 
 
-def values_of(params: Mapping[str, str], language: Language) -> dict[str, str | int | bool]:
-    """What a template's names stand for: numbers as numbers, days as people write them."""
-    return {name: _value(name, text, language) for name, text in params.items()}
-
-
-def _value(name: str, text: str, language: Language) -> str | int | bool:
+def _value(name: str, text: str, channel: Channel, language: Language) -> str | int | bool:
+    """What a template's name stands for: numbers as numbers, days as people write them."""
     if name in NUMBERS:
         return int(text) if text else 0
     if name in SWITCHES:
         return bool(text)
     if name in DATES and text:
-        return day(date.fromisoformat(text), language)
+        written = day(date.fromisoformat(text), language)
+        # In a text "août" would cost the message its alphabet; "aout" is the spelling of 1990.
+        return written.replace("û", "u") if channel is Channel.SMS else written
     return one_line(text)[:VALUE_LENGTH_MAX]
 
 
