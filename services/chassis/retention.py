@@ -1,9 +1,13 @@
-"""How long the plumbing's own rows are kept, and their removal in small steps."""
+"""How long rows are kept that serve for a while, and their removal in small steps.
+
+The rules of the plumbing's own tables stand here; a service brings those of its tables.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -72,10 +76,10 @@ RULES = (
 )
 
 
-async def purge(pool: Pool) -> dict[str, int]:
+async def purge(pool: Pool, rules: Sequence[Rule] = RULES) -> dict[str, int]:
     """Remove everything that is past its time; how many rows went, by table. Repeatable."""
     removed: dict[str, int] = {}
-    for rule in RULES:
+    for rule in rules:
         removed[rule.table] = 0
         while True:
             status = await pool.execute(rule.statement, rule.days, BATCH_SIZE)
@@ -87,12 +91,12 @@ async def purge(pool: Pool) -> dict[str, int]:
     return removed
 
 
-async def keep(pool: Pool) -> None:
+async def keep(pool: Pool, rules: Sequence[Rule]) -> None:
     """Purge every hour for as long as the process lives."""
     await asyncio.sleep(FIRST_PAUSE_SECONDS)
     while True:
         with contextlib.suppress(asyncpg.PostgresError, *LOST_CONNECTION):
-            removed = await purge(pool)
+            removed = await purge(pool, rules)
             if any(removed.values()):
                 log.info("rows_past_their_time_removed", **removed)
         await asyncio.sleep(PAUSE_SECONDS)

@@ -76,6 +76,7 @@ class App(Generic[S]):
         # Roles that end by themselves when told to, and work that is simply ended.
         self._roles: dict[str, Callable[[], Awaitable[None]]] = {}
         self._background: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._rules: list[retention.Rule] = [*retention.RULES]
         self._closes: list[Callable[[], Awaitable[None]]] = []
 
     @property
@@ -174,6 +175,10 @@ class App(Generic[S]):
         """Run endless work beside the roles; it is cancelled at the end."""
         self._background[name] = work
 
+    def forget(self, rules: Sequence[retention.Rule]) -> None:
+        """Remove rows of the service's own tables too when they are past their time."""
+        self._rules += rules
+
     def check(self, check: ops.Check) -> None:
         """Add a check of the service's own to `/readyz`."""
         self._readiness.checks.append(check)
@@ -195,7 +200,7 @@ class App(Generic[S]):
         if self._pool is not None:
             self._background["business clock"] = self.business.watch
             pool = self._pool
-            self._background["retention"] = lambda: retention.keep(pool)
+            self._background["retention"] = lambda: retention.keep(pool, self._rules)
         self._background["loop lag"] = _measure_loop_lag
         tasks = [
             asyncio.create_task(_role(name, work), name=name)

@@ -8,6 +8,7 @@ from services.chassis import runner
 from services.chassis.runner import App
 from services.messaging import assembly, consumers, jobs, rpc
 from services.messaging.settings import Settings
+from services.messaging.storage import retention
 
 
 async def build(app: App[Settings]) -> None:
@@ -44,6 +45,7 @@ async def build(app: App[Settings]) -> None:
     app.background("listener", lambda: jobs.listen(deps, woken))
     app.background("timely", lambda: jobs.keep_time(deps))
     app.business_due(jobs.due_source(deps))
+    app.forget(retention.RULES)
     app.relay_outbox()
 
 

@@ -58,8 +58,7 @@ async def move_on(
 async def keep(
     conn: Connection, provider_message_id: str, *, state: DeliveryState, reason: str
 ) -> None:
-    """Keep what was said of a message that is not known yet; what is a day old goes."""
-    await conn.execute("DELETE FROM provider_status WHERE recorded_at < now() - interval '1 day'")
+    """Keep what was said of a message that is not known yet, for a day."""
     await conn.execute(
         """
         INSERT INTO provider_status (chain_id, provider_message_id, state, reason)
