@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from fastapi import APIRouter, Response
@@ -274,11 +274,22 @@ def _send_at(desk: Desk, choice: Choice) -> tuple[datetime | None, Problems]:
     wanted = choice.text("send_at")
     if not wanted:
         return None, NO_PROBLEMS
-    try:
-        return datetime.fromisoformat(wanted).replace(tzinfo=desk.zone), NO_PROBLEMS
-    except ValueError:
+    at = moment_of(wanted, desk.zone)
+    if at is None:
         words = desk.say("Choisissez un jour et une heure, ou laissez vide pour maintenant.")
         return None, Problems(fields={"send_at": words})
+    return at, NO_PROBLEMS
+
+
+def moment_of(wanted: str, zone: tzinfo) -> datetime | None:
+    """What a box for day and hour says, by a clock of this zone; None where no calendar has it."""
+    try:
+        at = datetime.fromisoformat(wanted).replace(tzinfo=zone)
+        # The last hours of the year 9999 have no moment in UTC.
+        at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return at
 
 
 async def _send(desk: Desk, subject: Subject, choice: Choice) -> Response:
