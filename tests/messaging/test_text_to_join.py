@@ -23,6 +23,7 @@ from services.messaging.domain import errors
 from services.messaging.domain.chain import ChainId, Plan
 from services.messaging.domain.consent import Channel
 from services.messaging.domain.keywords import Keyword
+from services.messaging.domain.text_to_join import FORMER_KEYWORDS_MAX
 from services.messaging.usecases import numbers
 from services.messaging.usecases.numbers import ProvisionNumber
 from tests.messaging.conftest import NOW, PHONE, SECRET, SHARED_NUMBER, MessagingHarness
@@ -217,6 +218,23 @@ async def test_an_unknown_keyword_brings_no_link(messaging: MessagingHarness, wo
     await messaging.drain()
     assert [one.kind.value for one in await messaging.entries(chain_id)] == ["KEYWORD_ANSWER"]
     assert "http" not in messaging.twilio.taken[0]["body"]
+
+
+async def test_a_keyword_of_before_still_brings_the_link(messaging: MessagingHarness) -> None:
+    """LS-20: posters hang on when the owner chooses another word, or is given another number."""
+    chain_id = await pro_chain(messaging, keyword="BONJOUR")
+    await numbers.set_keyword(messaging.deps, chain_id, "FIDÈLE", actor=BY_OPERATOR)
+    for number in (OWN, OTHER):
+        await numbers.provision_number(
+            messaging.deps,
+            ProvisionNumber(chain_id=chain_id, number=number, keyword="", actor=BY_OPERATOR),
+        )
+    for words in ("bonjour", "fidele", "JOIGNEZ", "join"):
+        assert await messaging.text(words, number=OTHER) is Keyword.JOIN
+    for count in range(FORMER_KEYWORDS_MAX):
+        await numbers.set_keyword(messaging.deps, chain_id, f"MOT{count}", actor=BY_OPERATOR)
+    assert await messaging.text("bonjour", number=OTHER) is Keyword.NONE
+    assert await messaging.text("joignez", number=OTHER) is Keyword.JOIN
 
 
 async def test_the_keyword_says_nothing_on_another_number(messaging: MessagingHarness) -> None:

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from services.chassis.postgres import Connection
 
 
+def _former(new: str) -> str:
+    """What the row `kept` answers beside the parameter `new`: the newest of its former keywords."""
+    return f"""CASE
+    WHEN kept.keyword = {new} THEN kept.former_keywords
+    ELSE (array_remove(array_remove(kept.former_keywords, kept.keyword), {new}) || kept.keyword)
+         [greatest(1, cardinality(kept.former_keywords) - {FORMER_KEYWORDS_MAX - 2}):]
+    END"""
+
+
 def _number(row: asyncpg.Record | None) -> ChainNumber | None:
     if row is None:
         return None
@@ -33,13 +42,13 @@ def _number(row: asyncpg.Record | None) -> ChainNumber | None:
 
 
 async def put(conn: Connection, number: ChainNumber) -> bool:
-    """Give a chain its number in place of the one it has; locks its row.
+    """Give a chain its number in place of the one it has; locks its row. Posters stay true.
 
     False when the number is another live chain's.
     """
     try:
         stored = await conn.fetchval(
-            """
+            f"""
         INSERT INTO chain_number AS kept (chain_id, number, keyword, sandbox, provisioned_at)
         SELECT $1, $2, $3, $4, $5
         WHERE NOT EXISTS (
@@ -47,9 +56,10 @@ async def put(conn: Connection, number: ChainNumber) -> bool:
         )
         ON CONFLICT (chain_id) DO UPDATE
             SET number = excluded.number, keyword = excluded.keyword, sandbox = excluded.sandbox,
-                provisioned_at = excluded.provisioned_at, recorded_at = now()
+                provisioned_at = excluded.provisioned_at, recorded_at = now(),
+                former_keywords = {_former("$3")}
         RETURNING true
-        """,
+        """,  # noqa: S608
             number.chain_id,
             number.number,
             number.keyword,
@@ -123,19 +133,14 @@ async def set_keyword(conn: Connection, chain_id: ChainId, keyword: str) -> Chai
     """
     return _number(
         await conn.fetchrow(
-            """
-            UPDATE chain_number
-            SET keyword = $2, recorded_at = now(), former_keywords = CASE
-                WHEN keyword = $2 THEN former_keywords
-                ELSE (array_remove(array_remove(former_keywords, keyword), $2) || keyword)
-                     [greatest(1, cardinality(former_keywords) - $3 + 2):]
-            END
+            f"""
+            UPDATE chain_number AS kept
+            SET keyword = $2, recorded_at = now(), former_keywords = {_former("$2")}
             WHERE chain_id = $1
             RETURNING chain_id, number, keyword, sandbox, provisioned_at, former_keywords
-            """,
+            """,  # noqa: S608
             chain_id,
             keyword,
-            FORMER_KEYWORDS_MAX,
         )
     )
 
