@@ -67,6 +67,42 @@ async def test_what_a_provider_gives_back_after_the_stop_does_not_leave(
     assert (found.chosen, found.queued, found.sent, found.failed) == (1, 0, 0, 0)
 
 
+async def test_a_big_send_is_stopped_at_once_though_a_message_is_held(
+    messaging: MessagingHarness, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LS-60: what waits is ended little by little, without waiting for what a sender looks at."""
+    monkeypatch.setattr(sends, "STOPPED_AT_ONCE", 2)
+    chain_id = await messaging.chain()
+    await members(messaging, chain_id, 6)
+    made = await send(door, chain_id, sms_body="{{ chain }}: bonjour")
+    stop = pb.StopSendRequest(chain_id=str(chain_id), send_id=made.send.id)
+    async with transaction(messaging.pool) as conn:
+        await conn.execute("SELECT FROM delivery WHERE send_id IS NOT NULL LIMIT 1 FOR UPDATE")
+        stopped = (await door.StopSend(stop)).send
+    assert (stopped.status, stopped.report.queued) == (pb.SEND_STATUS_STOPPED, 1)
+    assert stopped.report.stopped == 5
+    await messaging.drain()
+    assert (await report(door, made)).report.stopped == 6
+    assert await told(messaging, chain_id, "ANNOUNCEMENT") == []
+
+
+async def test_a_long_stop_leaves_the_rest_to_its_turn(
+    messaging: MessagingHarness, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LS-60: the owner has her answer, and nothing leaves."""
+    monkeypatch.setattr(sends, "STOPPED_AT_ONCE", 2)
+    chain_id = await messaging.chain()
+    await members(messaging, chain_id, 6)
+    made = await send(door, chain_id, sms_body="{{ chain }}: bonjour")
+    monkeypatch.setattr(sends, "OWNER_WAITS_SECONDS_MAX", -1.0)
+    stop = pb.StopSendRequest(chain_id=str(chain_id), send_id=made.send.id)
+    stopped = (await door.StopSend(stop)).send
+    assert (stopped.report.queued, stopped.report.stopped) == (4, 2)
+    await messaging.drain()
+    assert (await report(door, made)).report.stopped == 6
+    assert await told(messaging, chain_id, "ANNOUNCEMENT") == []
+
+
 async def test_one_chains_trouble_keeps_no_other_chain_waiting(
     messaging: MessagingHarness, door: Door
 ) -> None:

@@ -235,22 +235,39 @@ async def queue(
     return counted or 0
 
 
-async def stop(conn: Connection, send: Send, *, now: datetime) -> None:
+async def stop(conn: Connection, send: Send) -> None:
     """Let nothing more of a send leave; what a provider holds already has left. Repeatable."""
     await conn.execute(
         """
-        WITH stopped AS (
-            UPDATE message_send SET state = 'STOPPED'
-            WHERE chain_id = $1 AND id = $2 AND state IN ('SCHEDULED', 'SENDING')
-        )
-        UPDATE delivery SET state = 'EXPIRED', reason = $4, updated_at = $3
-        WHERE chain_id = $1 AND send_id = $2 AND state = 'QUEUED'
+        UPDATE message_send SET state = 'STOPPED'
+        WHERE chain_id = $1 AND id = $2 AND state IN ('SCHEDULED', 'SENDING')
         """,
         send.chain_id,
         send.id,
+    )
+
+
+async def expire_queued(
+    conn: Connection, chain_id: ChainId, send_id: SendId, *, now: datetime, limit: int
+) -> int:
+    """End some of what waits of a stopped send, passing over what a sender has in hand."""
+    status = await conn.execute(
+        """
+        WITH waiting AS MATERIALIZED (
+            SELECT id FROM delivery
+            WHERE chain_id = $1 AND send_id = $2 AND state = 'QUEUED'
+            LIMIT $5 FOR UPDATE SKIP LOCKED
+        )
+        UPDATE delivery SET state = 'EXPIRED', reason = $4, updated_at = $3
+        FROM waiting WHERE delivery.chain_id = $1 AND delivery.id = waiting.id
+        """,
+        chain_id,
+        send_id,
         now,
         STOPPED_REASON,
+        limit,
     )
+    return int(status.rpartition(" ")[2])
 
 
 async def reports(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ from services.messaging.usecases.deps import Deps
 SEND_AGE_MAX = timedelta(days=7)
 # Well below the deadline of the request; on a busy machine enough for ten thousand members.
 OWNER_WAITS_SECONDS_MAX = 2.0
+# Few enough that no other statement waits for them.
+STOPPED_AT_ONCE = 2_000
 # Nobody waits for a planned send: a million members get their minutes.
 QUEUE_SECONDS_MAX = 300.0
 # A form takes a while to fill in, and clocks differ: what was "now" then leaves at once.
@@ -145,17 +148,29 @@ async def page(
 
 
 async def stop(deps: Deps, chain_id: ChainId, send_id: SendId) -> Shown:
-    """Let nothing more of a send leave. Repeatable. Locks the send. Refuses with NotFound."""
+    """Let nothing more of a send leave. Repeatable. Locks the send. Refuses with NotFound.
 
-    async def work(conn: Connection) -> Shown:
+    From then on whatever its turn brings up ends unsent; what waits is ended at once, as far as
+    its owner waits.
+    """
+
+    async def work(conn: Connection) -> None:
         send = await rows.lock(conn, chain_id, send_id)
         if send is None:
             raise NotFound(field="send_id")
         if send.state in {SendState.SCHEDULED, SendState.SENDING}:
-            await rows.stop(conn, send, now=deps.clock.now(chain_id))
-        return await _shown(deps, conn, chain_id, send_id)
+            await rows.stop(conn, send)
 
-    return await in_transaction(deps.pool, work)
+    async def expire(conn: Connection) -> int:
+        now = deps.clock.now(chain_id)
+        return await rows.expire_queued(conn, chain_id, send_id, now=now, limit=STOPPED_AT_ONCE)
+
+    await in_transaction(deps.pool, work)
+    until = time.monotonic() + OWNER_WAITS_SECONDS_MAX
+    while await in_transaction(deps.pool, expire) == STOPPED_AT_ONCE:
+        if time.monotonic() > until:
+            break
+    return await get(deps, chain_id, send_id)
 
 
 async def let_due_go(deps: Deps, chain_id: ChainId) -> int:
@@ -180,7 +195,7 @@ async def let_next_go(deps: Deps, conn: Connection, chain: Chain) -> bool:
         return False
     if send.offer_id and not await _can_be_taken(deps, conn, chain, send.offer_id):
         # An offer that was deleted or ended meanwhile is told to nobody.
-        await rows.stop(conn, send, now=now)
+        await rows.stop(conn, send)
     else:
         await _let_go(deps, conn, chain, send)
     return True
