@@ -15,11 +15,10 @@ from services.messaging.domain.audience import (
     checked,
 )
 from services.messaging.domain.chain import Chain, ChainId, MemberId
-from services.messaging.domain.errors import ChainUnknown, PostalAddressMissing
+from services.messaging.domain.errors import PostalAddressMissing
 from services.messaging.domain.offer import OfferId
 from services.messaging.storage import audiences as rows
-from services.messaging.storage import contacts
-from services.messaging.usecases import numbers
+from services.messaging.usecases import known, numbers
 from services.messaging.usecases.deps import Deps
 
 EVERYONE = Looking()
@@ -49,9 +48,7 @@ async def list_audience(
     audience = checked(Audience(filter=asked))
 
     async def work(conn: Connection) -> Page:
-        chain = await contacts.find_chain(conn, chain_id)
-        if chain is None:
-            raise ChainUnknown
+        chain = await known.chain(conn, chain_id)
         members = await rows.page(
             conn,
             chosen(deps, chain, audience),
@@ -90,9 +87,7 @@ async def count(
     checked(audience)
 
     async def work(conn: Connection) -> AudienceSize:
-        chain = await contacts.find_chain(conn, chain_id)
-        if chain is None:
-            raise ChainUnknown
+        chain = await known.chain(conn, chain_id)
         return await size(deps, conn, chain, audience, offer_id=offer_id)
 
     return await in_transaction(deps.pool, work)

@@ -6,7 +6,7 @@ Neither ever makes it fail, and neither holds a security message.
 from __future__ import annotations
 
 from collections.abc import Set
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.chassis.postgres import Connection
@@ -50,6 +50,11 @@ def home_zone(chain: Chain) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
+def today(deps: Deps, chain: Chain) -> date:
+    """The day by the chain's own calendar."""
+    return deps.clock.now(chain.chain_id).astimezone(home_zone(chain)).date()
+
+
 def quiet(
     deps: Deps, delivery: Delivery, chain: Chain | None, settings: MessageSettings
 ) -> Wait | None:
@@ -78,18 +83,17 @@ async def count_sms(
     """
     if chain is None or delivery.channel is not Channel.SMS or delivery.attempts:
         return None
-    zone, now = home_zone(chain), deps.clock.now(chain.chain_id)
     held = delivery.message_class is not MessageClass.SECURITY
     counted = await rows.count_sms(
         conn,
         chain.chain_id,
-        now.astimezone(zone).date(),
+        today(deps, chain),
         segments=segments,
         cap=settings.daily_sms_cap if held else 0,
     )
     if counted:
         return None
-    morning = message_settings.next_day(now, zone=zone)
+    morning = message_settings.next_day(deps.clock.now(chain.chain_id), zone=home_zone(chain))
     return _wait(deps, chain.chain_id, morning, reason=DAILY_CAP)
 
 

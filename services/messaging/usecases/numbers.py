@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging.domain.chain import Chain, ChainId
 from services.messaging.domain.errors import (
-    ChainUnknown,
     NumberMissing,
     NumberTaken,
     OperatorRequired,
@@ -27,6 +26,7 @@ from services.messaging.domain.text_to_join import (
     story_number,
 )
 from services.messaging.storage import contacts, numbers
+from services.messaging.usecases import known
 from services.messaging.usecases.deps import Deps
 
 OPERATOR = "OPERATOR"
@@ -82,9 +82,7 @@ async def provision_number(deps: Deps, command: ProvisionNumber) -> ChainNumber:
     keyword = checked_keyword(command.keyword)
 
     async def work(conn: Connection) -> ChainNumber:
-        chain = await contacts.find_chain(conn, command.chain_id)
-        if chain is None:
-            raise ChainUnknown
+        chain = await known.chain(conn, command.chain_id)
         require_own_number(chain)
         if not chain.sandbox and not command.by_operator:
             raise OperatorRequired
@@ -113,9 +111,7 @@ async def release_number(deps: Deps, chain_id: ChainId, *, actor: Actor) -> None
     """
 
     async def work(conn: Connection) -> None:
-        chain = await contacts.find_chain(conn, chain_id)
-        if chain is None:
-            raise ChainUnknown
+        chain = await known.chain(conn, chain_id)
         if not chain.sandbox and actor.kind != OPERATOR:
             raise OperatorRequired
         gone = await numbers.release(conn, chain_id)
@@ -133,9 +129,7 @@ async def set_keyword(deps: Deps, chain_id: ChainId, keyword: str, *, actor: Act
     wanted = checked_keyword(keyword)
 
     async def work(conn: Connection) -> ChainNumber:
-        chain = await contacts.find_chain(conn, chain_id)
-        if chain is None:
-            raise ChainUnknown
+        chain = await known.chain(conn, chain_id)
         require_own_number(chain)
         changed = await numbers.set_keyword(conn, chain_id, wanted)
         if changed is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 from uuid import UUID
 
 from services.chassis.postgres import Connection
@@ -85,7 +84,7 @@ async def _of_send(
         offer = await offers.find(conn, chain.chain_id, offer_id)
         if offer is None:
             return Rejected(reason="offer_gone")
-        if offer.is_over(_today(deps, chain)):
+        if offer.is_over(holding.today(deps, chain)):
             return Rejected(reason="offer_ended")
     return said(deps, delivery.kind, delivery.channel, chain, words, english, offer=offer)
 
@@ -124,10 +123,6 @@ def _on_every_channel(words: ScheduledWords, *, subject: str) -> ScheduledWords:
     )
 
 
-def _today(deps: Deps, chain: Chain) -> date:
-    return deps.clock.now(chain.chain_id).astimezone(holding.home_zone(chain)).date()
-
-
 async def _running_offer(
     deps: Deps, conn: Connection, chain: Chain, offer_id: OfferId | None
 ) -> OfferCopy | None:
@@ -135,7 +130,7 @@ async def _running_offer(
     if offer_id is None:
         return None
     offer = await offers.find(conn, chain.chain_id, offer_id)
-    return offer if offer is not None and offer.runs_on(_today(deps, chain)) else None
+    return offer if offer is not None and offer.runs_on(holding.today(deps, chain)) else None
 
 
 def offer_link(deps: Deps, channel: Channel, chain: Chain, offer_id: OfferId) -> str:

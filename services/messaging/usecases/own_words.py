@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging import templates
 from services.messaging.domain.chain import ChainId, Language
-from services.messaging.domain.consent import Channel, MessageClass
-from services.messaging.domain.delivery import CLASS_OF, MessageKind
+from services.messaging.domain.consent import Channel
+from services.messaging.domain.delivery import MessageKind
 from services.messaging.domain.errors import TemplateUnknown
 from services.messaging.domain.offer import OfferId
 from services.messaging.storage import contacts
 from services.messaging.storage import message_templates as rows
-from services.messaging.templates import Below, Preview, Words
+from services.messaging.templates import Preview, Words
 from services.messaging.usecases import occasions, wording
 from services.messaging.usecases.deps import Deps
 
@@ -142,9 +142,6 @@ async def _preview(
     deps: Deps, conn: Connection, chain_id: ChainId, template: MessageTemplate
 ) -> Preview:
     chain = await contacts.find_chain(conn, chain_id)
-    message_class = CLASS_OF[template.kind]
-    refusable = message_class is not MessageClass.SECURITY
-    advertises = message_class is MessageClass.MARKETING
     link = wording.link_of(deps, chain)
     if chain is not None and template.kind is MessageKind.OFFER:
         # No offer is chosen yet; its link will be as long as this one.
@@ -155,8 +152,5 @@ async def _preview(
         template.language,
         template.words,
         params={"chain": wording.name_of(chain), "link": link},
-        below=Below(
-            unsubscribe=f"{deps.public_url.rstrip('/')}/u/…" if refusable else "",
-            sender=(wording.sender_line(chain) or "") if advertises else "",
-        ),
+        below=wording.shown_below(deps, chain, template.kind),
     )

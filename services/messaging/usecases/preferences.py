@@ -57,8 +57,7 @@ async def get_settings(deps: Deps, chain_id: ChainId) -> SettingsView:
 async def _sms_today(deps: Deps, conn: Connection, chain_id: ChainId, chain: Chain | None) -> int:
     if chain is None:
         return 0
-    today = deps.clock.now(chain_id).astimezone(holding.home_zone(chain)).date()
-    return await rows.sms_of(conn, chain_id, today)
+    return await rows.sms_of(conn, chain_id, holding.today(deps, chain))
 
 
 async def update_settings(deps: Deps, change: SettingsChange) -> MessageSettings:

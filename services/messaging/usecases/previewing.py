@@ -11,16 +11,15 @@ from services.messaging.domain.chain import Chain, ChainId, Language
 from services.messaging.domain.consent import Channel
 from services.messaging.domain.delivery import MessageKind
 from services.messaging.domain.errors import (
-    ChainUnknown,
     OfferNotFound,
     TemplateInvalid,
     TemplateUnknown,
 )
 from services.messaging.domain.offer import OfferCopy, OfferId
 from services.messaging.domain.schedule import ScheduledWords, require_words
-from services.messaging.storage import contacts, message_templates, offers
-from services.messaging.templates import Below, Preview, Words
-from services.messaging.usecases import audiences, occasions, wording
+from services.messaging.storage import message_templates, offers
+from services.messaging.templates import Preview, Words
+from services.messaging.usecases import audiences, known, occasions, wording
 from services.messaging.usecases.deps import Deps
 
 KINDS = (MessageKind.OFFER, MessageKind.ANNOUNCEMENT, MessageKind.BIRTHDAY)
@@ -65,9 +64,7 @@ async def preview_send(deps: Deps, command: PreviewSend) -> list[ShownMessage]:
         audience = ANY_BIRTHDAY
 
     async def work(conn: Connection) -> list[ShownMessage]:
-        chain = await contacts.find_chain(conn, command.chain_id)
-        if chain is None:
-            raise ChainUnknown
+        chain = await known.chain(conn, command.chain_id)
         offer: OfferCopy | None = None
         if command.offer_id is not None:
             offer = await offers.find(conn, chain.chain_id, command.offer_id)
@@ -127,7 +124,7 @@ async def shown_messages(
                             **_NO_OFFER,
                             **said.params,
                         },
-                        below=_below(deps, channel, chain),
+                        below=wording.shown_below(deps, chain, kind),
                     ),
                 )
             )
@@ -142,14 +139,6 @@ def _check_english(kind: MessageKind, channel: Channel, words: Words) -> None:
         templates.check(kind, channel, words)
     except TemplateInvalid as invalid:
         raise TemplateInvalid(field=f"english.{invalid.field}", params=invalid.params) from None
-
-
-def _below(deps: Deps, channel: Channel, chain: Chain) -> Below:
-    if channel is Channel.SMS:
-        return templates.NOTHING_BELOW
-    return Below(
-        unsubscribe=f"{deps.public_url.rstrip('/')}/u/…", sender=wording.sender_line(chain) or ""
-    )
 
 
 async def _counted(

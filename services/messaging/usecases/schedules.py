@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from uuid import UUID, uuid4
 
 from services.chassis import idempotency
@@ -13,7 +12,6 @@ from services.chassis.postgres import Connection, in_transaction
 from services.messaging.domain.chain import Chain, ChainId
 from services.messaging.domain.delivery import MessageKind
 from services.messaging.domain.errors import (
-    ChainUnknown,
     NotFound,
     OfferEnded,
     OfferNotFound,
@@ -30,7 +28,7 @@ from services.messaging.domain.schedule import (
 )
 from services.messaging.storage import contacts, offers
 from services.messaging.storage import schedules as rows
-from services.messaging.usecases import audiences, holding, previewing
+from services.messaging.usecases import audiences, holding, known, previewing
 from services.messaging.usecases.deps import Deps
 
 
@@ -93,7 +91,7 @@ async def create(deps: Deps, command: CreateScheduled) -> Shown:
     )
 
     async def work(conn: Connection) -> Shown:
-        chain = await _chain(conn, command.chain_id)
+        chain = await known.chain(conn, command.chain_id)
         now = deps.clock.now(chain.chain_id)
 
         async def effect() -> bytes:
@@ -105,7 +103,7 @@ async def create(deps: Deps, command: CreateScheduled) -> Shown:
                 offer_id=command.offer_id,
                 words=command.words,
                 enabled=command.enabled,
-                runs_from=_today(deps, chain),
+                runs_from=holding.today(deps, chain),
                 created_at=now,
                 updated_at=now,
                 version=1,
@@ -131,7 +129,7 @@ async def update(deps: Deps, change: ScheduledChange) -> Shown:
     """
 
     async def work(conn: Connection) -> Shown:
-        chain = await _chain(conn, change.chain_id)
+        chain = await known.chain(conn, change.chain_id)
         before = await rows.lock(conn, change.chain_id, change.id)
         if before is None:
             raise NotFound(field="message_id")
@@ -143,7 +141,7 @@ async def update(deps: Deps, change: ScheduledChange) -> Shown:
         if after == before:
             return Shown(message=before, held_by_plan=not has_schedules(chain), warnings=warnings)
         if after.enabled and not before.enabled:
-            after = replace(after, runs_from=_today(deps, chain))
+            after = replace(after, runs_from=holding.today(deps, chain))
         after = replace(after, updated_at=deps.clock.now(chain.chain_id))
         written = await rows.update(conn, after)
         return Shown(message=written, held_by_plan=not has_schedules(chain), warnings=warnings)
@@ -174,17 +172,6 @@ async def list_messages(deps: Deps, chain_id: ChainId) -> Listed:
         )
 
     return await in_transaction(deps.pool, work)
-
-
-async def _chain(conn: Connection, chain_id: ChainId) -> Chain:
-    chain = await contacts.find_chain(conn, chain_id)
-    if chain is None:
-        raise ChainUnknown
-    return chain
-
-
-def _today(deps: Deps, chain: Chain) -> date:
-    return deps.clock.now(chain.chain_id).astimezone(holding.home_zone(chain)).date()
 
 
 def _changed(before: ScheduledMessage, change: ScheduledChange) -> ScheduledMessage:
@@ -220,7 +207,7 @@ async def _checked(
         offer = await offers.find(conn, chain.chain_id, message.offer_id)
         if offer is None:
             raise OfferNotFound
-        today = _today(deps, chain)
+        today = holding.today(deps, chain)
         if message.enabled and offer.is_over(today):
             raise OfferEnded
         if today < offer.start_date:

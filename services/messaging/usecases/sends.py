@@ -15,7 +15,6 @@ from services.chassis.postgres import TOO_BUSY, Connection, in_transaction
 from services.messaging.domain.audience import Audience, checked
 from services.messaging.domain.chain import Chain, ChainId
 from services.messaging.domain.errors import (
-    ChainUnknown,
     NotFound,
     OfferEnded,
     OfferNotFound,
@@ -26,7 +25,7 @@ from services.messaging.domain.schedule import NO_WORDS, ScheduledWords
 from services.messaging.domain.send import Send, SendId, SendReport, SendState
 from services.messaging.storage import contacts, offers
 from services.messaging.storage import sends as rows
-from services.messaging.usecases import audiences, holding, previewing, schedules
+from services.messaging.usecases import audiences, holding, known, previewing, schedules
 from services.messaging.usecases.deps import Deps
 
 # A full day's cap may stretch a big send over days; after a week it is no news any more.
@@ -82,9 +81,7 @@ async def create(deps: Deps, command: CreateSend) -> Shown:
     )
 
     async def work(conn: Connection) -> Shown:
-        chain = await contacts.find_chain(conn, command.chain_id)
-        if chain is None:
-            raise ChainUnknown
+        chain = await known.chain(conn, command.chain_id)
         now = deps.clock.now(chain.chain_id)
         send = Send(
             chain_id=chain.chain_id,
@@ -139,9 +136,7 @@ async def page(
         found = await rows.page(
             conn, chain_id, offer_id=offer_id, before_sequence=before_sequence, limit=limit
         )
-        chain = await contacts.find_chain(conn, chain_id)
-        if chain is None:
-            raise ChainUnknown
+        chain = await known.chain(conn, chain_id)
         return await _with_reports(deps, conn, chain, found)
 
     return await in_transaction(deps.pool, work)
@@ -213,8 +208,7 @@ async def _let_go_at_once(deps: Deps, conn: Connection, chain: Chain, send: Send
 async def _can_be_taken(deps: Deps, conn: Connection, chain: Chain, offer_id: OfferId) -> bool:
     """Whether the offer is there and not over; one that has not begun may be told of (LS-63)."""
     offer = await offers.find(conn, chain.chain_id, offer_id)
-    today = deps.clock.now(chain.chain_id).astimezone(holding.home_zone(chain)).date()
-    return offer is not None and not offer.is_over(today)
+    return offer is not None and not offer.is_over(holding.today(deps, chain))
 
 
 async def _let_go(deps: Deps, conn: Connection, chain: Chain, send: Send) -> None:

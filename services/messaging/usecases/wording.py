@@ -14,7 +14,7 @@ from services.messaging import templates
 from services.messaging.domain.chain import Chain, Language
 from services.messaging.domain.consent import Channel, MessageClass
 from services.messaging.domain.contact import Contact
-from services.messaging.domain.delivery import Delivery, MessageKind
+from services.messaging.domain.delivery import CLASS_OF, Delivery, MessageKind
 from services.messaging.domain.provider import Rejected
 from services.messaging.domain.standing import MemberAccount
 from services.messaging.storage import contacts, message_templates, standings
@@ -159,6 +159,17 @@ def _below(
     if sender is None:
         return None
     return Below(unsubscribe=unsubscribe_url(deps, delivery), confirm=confirm, sender=sender)
+
+
+def shown_below(deps: Deps, chain: Chain | None, kind: MessageKind) -> Below:
+    """What a preview shows there: the link of nobody, and the address once there is one."""
+    message_class = CLASS_OF[kind]
+    return Below(
+        unsubscribe=(
+            "" if message_class is MessageClass.SECURITY else f"{deps.public_url.rstrip('/')}/u/…"
+        ),
+        sender=(sender_line(chain) or "") if message_class is MessageClass.MARKETING else "",
+    )
 
 
 def sender_line(chain: Chain | None) -> str | None:
