@@ -52,7 +52,7 @@ class ConsentsServicer(Door):
         done = await unsubscribing.unsubscribe(self._deps, request.token)
         return pb.UnsubscribeResponse(
             chain_id=str(done.chain_id),
-            language=types_pb2.Language.Value(f"LANGUAGE_{done.language.value}"),
+            language=writing.to_language(done.language),
         )
 
 

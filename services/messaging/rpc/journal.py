@@ -77,6 +77,6 @@ def _message(message: SandboxMessage) -> pb.SandboxMessage:
         to=message.recipient,
         subject=message.subject,
         body=message.body,
-        kind=pb.MessageKind.Value(f"MESSAGE_KIND_{message.kind.value}"),
+        kind=writing.to_kind(message.kind),
         created_at=writing.timestamp(message.created_at),
     )

@@ -9,16 +9,12 @@ from services.messaging import templates
 from services.messaging.domain import errors
 from services.messaging.domain.chain import Language
 from services.messaging.domain.consent import Channel
-from services.messaging.domain.delivery import MessageKind
 from services.messaging.domain.message_settings import MessageSettings, ReceiptMode
-from services.messaging.domain.segments import Encoding
 from services.messaging.rpc import reading, writing
 from services.messaging.rpc.door import Door
 from services.messaging.templates import Words
 from services.messaging.usecases import own_words, preferences
 from services.messaging.usecases.own_words import MessageTemplate
-
-_ENCODINGS = {Encoding.GSM7: "GSM_7", Encoding.UCS2: "UCS_2"}
 
 
 class PreferencesServicer(Door):
@@ -81,7 +77,7 @@ class PreferencesServicer(Door):
         template = await own_words.reset_template(
             self._deps,
             reading.chain_id(request.chain_id),
-            _kind(request.kind),
+            reading.kind(request.kind),
             _channel(request.channel),
             _language(request.language),
         )
@@ -97,7 +93,7 @@ class PreferencesServicer(Door):
         return pb.PreviewMessageResponse(
             subject=shown.words.subject,
             body=shown.words.body,
-            encoding=_ENCODINGS[shown.length.encoding] if shown.length else "",
+            encoding=writing.encoding(shown.length),
             segments=shown.length.segments if shown.length else 0,
             beyond_gsm=shown.beyond_gsm,
             warnings=shown.warnings,
@@ -109,13 +105,6 @@ def _receipts(mode: pb.ReceiptMode.ValueType) -> ReceiptMode:
         return ReceiptMode(pb.ReceiptMode.Name(mode).removeprefix("RECEIPT_MODE_"))
     except ValueError:
         raise errors.ReceiptModeInvalid from None
-
-
-def _kind(kind: pb.MessageKind.ValueType) -> MessageKind:
-    try:
-        return MessageKind(pb.MessageKind.Name(kind).removeprefix("MESSAGE_KIND_"))
-    except ValueError:
-        raise errors.TemplateUnknown from None
 
 
 def _channel(channel: types_pb2.Channel.ValueType) -> Channel:
@@ -134,7 +123,7 @@ def _language(language: types_pb2.Language.ValueType) -> Language:
 
 def _read(template: pb.MessageTemplate) -> MessageTemplate:
     return MessageTemplate(
-        kind=_kind(template.kind),
+        kind=reading.kind(template.kind),
         channel=_channel(template.channel),
         language=_language(template.language),
         words=Words(
@@ -146,9 +135,9 @@ def _read(template: pb.MessageTemplate) -> MessageTemplate:
 
 def _template(template: MessageTemplate) -> pb.MessageTemplate:
     return pb.MessageTemplate(
-        kind=pb.MessageKind.Value(f"MESSAGE_KIND_{template.kind.value}"),
+        kind=writing.to_kind(template.kind),
         channel=writing.to_channel(template.channel),
-        language=types_pb2.Language.Value(f"LANGUAGE_{template.language.value}"),
+        language=writing.to_language(template.language),
         subject=template.words.subject,
         body=template.words.body,
         own=template.own,

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from loyalty.messaging.v1 import messaging_pb2 as pb
 from loyalty.types.v1 import types_pb2
 
 from services.messaging.domain import errors
 from services.messaging.domain.chain import ChainId, MemberId
 from services.messaging.domain.consent import Channel
+from services.messaging.domain.delivery import MessageKind
 from services.messaging.domain.offer import OfferId
 
 PAGE_SIZE = 50
@@ -28,16 +30,12 @@ _SEQUENCE_FORM = re.compile(rb"[1-9][0-9]{0,17}")
 
 def chain_id(text: str) -> ChainId:
     """A chain's id. Refuses with IdInvalid."""
-    if _UUID_FORM.fullmatch(text) is None:
-        raise errors.IdInvalid(field="chain_id")
-    return ChainId(UUID(text))
+    return ChainId(uuid(text, field="chain_id"))
 
 
 def member_id(text: str) -> MemberId:
     """A member's id. Refuses with IdInvalid."""
-    if _UUID_FORM.fullmatch(text) is None:
-        raise errors.IdInvalid(field="member_id")
-    return MemberId(UUID(text))
+    return MemberId(uuid(text, field="member_id"))
 
 
 def offer_id(text: str) -> OfferId:
@@ -85,6 +83,19 @@ def sequence(cursor: str) -> int | None:
     if _SEQUENCE_FORM.fullmatch(raw) is None:
         raise errors.CursorInvalid
     return int(raw)
+
+
+def words(text: str) -> str:
+    """What an owner wrote, without the spaces around it."""
+    return text.replace("\0", "").strip()
+
+
+def kind(kind: pb.MessageKind.ValueType) -> MessageKind:
+    """A kind of message. Refuses with TemplateUnknown."""
+    try:
+        return MessageKind(pb.MessageKind.Name(kind).removeprefix("MESSAGE_KIND_"))
+    except ValueError:
+        raise errors.TemplateUnknown from None
 
 
 def channel(channel: types_pb2.Channel.ValueType) -> Channel | None:

@@ -33,9 +33,9 @@ class SchedulesServicer(Door):
                 days_before=given.days_before,
                 offer_id=reading.offer_id(given.offer_id) if given.offer_id else None,
                 words=ScheduledWords(
-                    sms_body=_text(given.sms_body),
-                    email_subject=_text(given.email_subject),
-                    email_body=_text(given.email_body),
+                    sms_body=reading.words(given.sms_body),
+                    email_subject=reading.words(given.email_subject),
+                    email_body=reading.words(given.email_body),
                 ),
                 enabled=given.enabled,
             ),
@@ -46,6 +46,11 @@ class SchedulesServicer(Door):
         self, request: pb.UpdateScheduledMessageRequest, context: object
     ) -> pb.UpdateScheduledMessageResponse:
         """`schedules.update`."""
+
+        def said(field: str) -> str | None:
+            given = request.HasField(field)  # type: ignore[arg-type]
+            return reading.words(getattr(request, field)) if given else None
+
         offer_id: OfferId | str | None = None
         if request.HasField("offer_id"):
             offer_id = reading.offer_id(request.offer_id) if request.offer_id else ""
@@ -56,11 +61,9 @@ class SchedulesServicer(Door):
                 id=_id(request.message_id),
                 days_before=request.days_before if request.HasField("days_before") else None,
                 offer_id=offer_id,
-                sms_body=_text(request.sms_body) if request.HasField("sms_body") else None,
-                email_subject=(
-                    _text(request.email_subject) if request.HasField("email_subject") else None
-                ),
-                email_body=_text(request.email_body) if request.HasField("email_body") else None,
+                sms_body=said("sms_body"),
+                email_subject=said("email_subject"),
+                email_body=said("email_body"),
                 enabled=request.enabled if request.HasField("enabled") else None,
             ),
         )
@@ -83,10 +86,6 @@ class SchedulesServicer(Door):
         return pb.ListScheduledMessagesResponse(
             messages=[_message(one) for one in listed.messages], allowed=listed.allowed
         )
-
-
-def _text(text: str) -> str:
-    return text.replace("\0", "").strip()
 
 
 def _id(text: str) -> ScheduledId:

@@ -17,7 +17,6 @@ from services.messaging.domain.schedule import ScheduledWords
 from services.messaging.domain.send import SendId
 from services.messaging.rpc import reading, writing
 from services.messaging.rpc.door import Door
-from services.messaging.rpc.preferences import _ENCODINGS, _kind
 from services.messaging.usecases import audiences, previewing, sends
 
 Known = TypeVar("Known", Language, Channel)
@@ -77,7 +76,7 @@ class SendsServicer(Door):
             reachable=[
                 pb.AudienceCount(
                     channel=writing.to_channel(one.channel),
-                    language=types_pb2.Language.Value(f"LANGUAGE_{one.language.value}"),
+                    language=writing.to_language(one.language),
                     members=one.members,
                     already=one.already,
                 )
@@ -120,7 +119,7 @@ class SendsServicer(Door):
             self._deps,
             previewing.PreviewSend(
                 chain_id=reading.chain_id(request.chain_id),
-                kind=_kind(request.kind),
+                kind=reading.kind(request.kind),
                 offer_id=reading.offer_id(request.offer_id) if request.offer_id else None,
                 words=_words(request.words),
                 english=_words(request.english),
@@ -164,15 +163,11 @@ class SendsServicer(Door):
         return pb.StopSendResponse(send=_send(shown))
 
 
-def _text(text: str) -> str:
-    return text.replace("\0", "").strip()
-
-
 def _words(asked: pb.CreateSendRequest | pb.SendWords) -> ScheduledWords:
     return ScheduledWords(
-        sms_body=_text(asked.sms_body),
-        email_subject=_text(asked.email_subject),
-        email_body=_text(asked.email_body),
+        sms_body=reading.words(asked.sms_body),
+        email_subject=reading.words(asked.email_subject),
+        email_body=reading.words(asked.email_body),
     )
 
 
@@ -190,10 +185,10 @@ def _shown_message(shown: previewing.ShownMessage) -> pb.ShownMessage:
     preview = shown.preview
     return pb.ShownMessage(
         channel=writing.to_channel(shown.channel),
-        language=types_pb2.Language.Value(f"LANGUAGE_{shown.language.value}"),
+        language=writing.to_language(shown.language),
         subject=preview.words.subject,
         body=preview.words.body,
-        encoding=_ENCODINGS[preview.length.encoding] if preview.length else "",
+        encoding=writing.encoding(preview.length),
         segments=preview.length.segments if preview.length else 0,
         beyond_gsm=preview.beyond_gsm,
         warnings=preview.warnings,
@@ -233,7 +228,7 @@ def _member(member: AudienceMember) -> pb.AudienceMember:
         barrier=member.barrier,
         balance=member.balance,
         tier_name=member.tier_name,
-        language=types_pb2.Language.Value(f"LANGUAGE_{member.language.value}"),
+        language=writing.to_language(member.language),
     )
     if member.channel is not None:
         shown.channel = writing.to_channel(member.channel)

@@ -9,11 +9,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.messaging.v1 import messaging_pb2 as pb
 from loyalty.types.v1 import types_pb2
 
+from services.messaging.domain.chain import Language
 from services.messaging.domain.consent import Channel
-from services.messaging.domain.delivery import DeliveryEntry, DeliveryState
+from services.messaging.domain.delivery import DeliveryEntry, DeliveryState, MessageKind
+from services.messaging.domain.segments import Encoding, Length
 
 # What is still under way shows as queued.
 _STATUS_NAME = {DeliveryState.SENDING: "QUEUED"}
+_ENCODINGS = {Encoding.GSM7: "GSM_7", Encoding.UCS2: "UCS_2"}
 
 
 def cursor(sequence: int) -> str:
@@ -24,6 +27,21 @@ def cursor(sequence: int) -> str:
 def to_channel(channel: Channel) -> types_pb2.Channel.ValueType:
     """A channel on the wire."""
     return types_pb2.Channel.Value(f"CHANNEL_{channel.value}")
+
+
+def to_kind(kind: MessageKind) -> pb.MessageKind.ValueType:
+    """A kind of message on the wire."""
+    return pb.MessageKind.Value(f"MESSAGE_KIND_{kind.value}")
+
+
+def to_language(language: Language) -> types_pb2.Language.ValueType:
+    """A language on the wire."""
+    return types_pb2.Language.Value(f"LANGUAGE_{language.value}")
+
+
+def encoding(length: Length | None) -> str:
+    """The alphabet of a text; empty for an e-mail."""
+    return _ENCODINGS[length.encoding] if length else ""
 
 
 def timestamp(moment: datetime) -> Timestamp:
@@ -41,7 +59,7 @@ def delivery(entry: DeliveryEntry) -> pb.Delivery:
         chain_id=str(entry.chain_id),
         member_id=str(entry.member_id) if entry.member_id else "",
         channel=to_channel(entry.channel),
-        kind=pb.MessageKind.Value(f"MESSAGE_KIND_{entry.kind.value}"),
+        kind=to_kind(entry.kind),
         status=pb.DeliveryStatus.Value(f"DELIVERY_STATUS_{status}"),
         attempts=entry.attempts,
         reason=entry.reason,
