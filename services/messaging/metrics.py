@@ -25,15 +25,3 @@ DELIVERY_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900),
     registry=REGISTRY,
 )
-INBOUND_SMS = Counter(
-    "loyalty_inbound_sms_total",
-    "Texts that arrived, by what was understood; replays are not counted",
-    ["keyword"],
-    registry=REGISTRY,
-)
-CONSENT_CHANGES = Counter(
-    "loyalty_consent_changes_total",
-    "Consents given and withdrawn, by channel and source",
-    ["channel", "source", "granted"],
-    registry=REGISTRY,
-)

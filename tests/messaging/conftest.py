@@ -28,6 +28,7 @@ from services.messaging.domain.text_to_join import Actor
 from services.messaging.providers.mailbox import Mailbox
 from services.messaging.providers.smtp import Smtp, SmtpServer
 from services.messaging.providers.twilio import Twilio
+from services.messaging.storage import deliveries
 from services.messaging.usecases import contacts, inbound, journal, sending
 from services.messaging.usecases.contacts import ContactNews, FirstGrant, RequestedCode
 from services.messaging.usecases.deps import (
@@ -170,6 +171,10 @@ class MessagingHarness:
         await in_transaction(self.pool, work)
 
     # -- what happens ------------------------------------------------------------------------
+
+    async def next_due_at(self) -> datetime | None:
+        """When the next delivery is due, in real time; None when none waits."""
+        return await in_transaction(self.pool, deliveries.next_due_at)
 
     async def drain(self) -> int:
         """Do every step of sending that is due now."""

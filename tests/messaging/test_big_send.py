@@ -116,7 +116,7 @@ class Post:
 
     async def drain(self) -> None:
         """Until nothing waits any more, over every pause that the carrier asked for."""
-        while (due := await sending.next_due_at(self.house.deps)) is not None:
+        while (due := await self.house.next_due_at()) is not None:
             self.house.clock.set(max(due, self.house.clock.now()))
             async with asyncio.TaskGroup() as group:
                 for _ in range(SENDERS):

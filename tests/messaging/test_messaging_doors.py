@@ -24,7 +24,6 @@ from services.chassis.errors import RemoteRefusal
 from services.messaging import consumers, jobs, rpc
 from services.messaging.domain.chain import ChainId
 from services.messaging.domain.consent import Channel
-from services.messaging.usecases import sending
 from tests.messaging.conftest import EMAIL, NOW, PHONE, SHARED_NUMBER, MessagingHarness
 from tests.messaging.wire import Fact, consuming, publish, serving, until
 
@@ -339,7 +338,7 @@ async def test_a_walk_through_time_sends_what_its_chain_has_queued(
     assert await source.next_due(mine) is None
     assert len(await messaging.mailbox(mine)) == 1
     assert await messaging.mailbox(other) == []
-    assert await sending.next_due_at(messaging.deps) is not None
+    assert await messaging.next_due_at() is not None
 
 
 async def test_the_mailbox_is_read_once_what_is_under_way_has_arrived(

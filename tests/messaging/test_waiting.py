@@ -13,7 +13,7 @@ from services.messaging.domain import errors
 from services.messaging.domain.chain import ChainId
 from services.messaging.domain.consent import Channel
 from services.messaging.domain.message_settings import QuietHours
-from services.messaging.usecases import contacts, preferences, sending
+from services.messaging.usecases import contacts, preferences
 from services.messaging.usecases.preferences import SettingsChange
 from tests.messaging.conftest import EMAIL, PHONE, MessagingHarness
 from tests.messaging.ledger import Ledger
@@ -87,7 +87,7 @@ async def test_the_morning_of_a_sandbox_is_right_across_a_change_of_clocks(
     messaging.deps.clock.put_offset(chain_id, timedelta(days=10))
     await messaging.enroll(chain_id)
     assert await sent(messaging, chain_id) == []
-    assert await sending.next_due_at(messaging.deps) == local("2027-03-05T12:00", UTC_ZONE)
+    assert await messaging.next_due_at() == local("2027-03-05T12:00", UTC_ZONE)
 
 
 def test_quiet_within_a_day() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from services.chassis import outbox
 from services.chassis.postgres import Connection, in_transaction
-from services.messaging import events, metrics
+from services.messaging import events
 from services.messaging.domain.chain import PLATFORM, Chain, ChainId, MemberId
 from services.messaging.domain.consent import (
     Address,
@@ -152,7 +152,4 @@ async def change_consent(conn: Connection, record: ConsentRecord) -> bool:
     if record_id is None:
         return False
     await outbox.append(conn, [events.consent_changed(record, record_id=record_id)])
-    metrics.CONSENT_CHANGES.labels(
-        record.address.channel.value, record.source.value, str(record.granted).lower()
-    ).inc()
     return True

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from services.chassis import outbox
 from services.chassis.postgres import Connection
-from services.messaging import events, metrics
+from services.messaging import events
 from services.messaging.domain.chain import Chain, ChainId, Language, MemberId
 from services.messaging.domain.consent import Address, Channel, ConsentRecord, ConsentSource
 from services.messaging.domain.contact import Contact, joined_by
@@ -123,7 +123,6 @@ async def _first_grant(
     if record_id is None:
         return
     await outbox.append(conn, [events.consent_changed(record, record_id=record_id)])
-    metrics.CONSENT_CHANGES.labels(grant.channel.value, record.source.value, "true").inc()
 
 
 async def _enrolled(deps: Deps, conn: Connection, contact: Contact, news: ContactNews) -> None:

@@ -13,7 +13,7 @@ from uuid import uuid4
 from services.chassis import outbox
 from services.chassis.errors import Unavailable
 from services.chassis.postgres import Connection, in_transaction
-from services.messaging import events, metrics, templates
+from services.messaging import events, templates
 from services.messaging.domain.chain import PLATFORM, Chain, ChainId, Language, MemberId
 from services.messaging.domain.consent import Address, Channel, ConsentRecord, ConsentSource
 from services.messaging.domain.contact import Contact
@@ -75,7 +75,6 @@ async def receive_sms(deps: Deps, command: ReceiveSms) -> Keyword:
         )
         if known is not None:
             return Keyword(known)
-        metrics.INBOUND_SMS.labels(keyword.value).inc()
         text = command
         if meant.chain is not None:
             number = await numbers.number_of(deps, conn, meant.chain)

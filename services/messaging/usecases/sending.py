@@ -90,11 +90,6 @@ async def send_next(deps: Deps, *, chain_id: ChainId | None = None) -> bool:
     return True
 
 
-async def next_due_at(deps: Deps) -> datetime | None:
-    """When the next delivery is due, in real time; None when none waits."""
-    return await in_transaction(deps.pool, deliveries.next_due_at)
-
-
 async def next_waiting(deps: Deps, chain_id: ChainId) -> datetime | None:
     """The earliest business time for which a delivery of a chain waits; None: for none."""
 

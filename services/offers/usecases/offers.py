@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from services.chassis import idempotency
 from services.chassis.postgres import Connection, in_transaction
-from services.offers import metrics, storage
+from services.offers import storage
 from services.offers.domain.chain import Chain
 from services.offers.domain.errors import ChainUnknown, IdempotencyKeyInvalid, OfferNotFound
 from services.offers.domain.offer import (
@@ -91,7 +91,6 @@ async def create_offer(deps: Deps, command: CreateOffer) -> Shown:
             )
             await storage.insert_offer(conn, offer, by_kind=command.by.kind, by_id=command.by.id)
             await publish(conn, [offer], chain=chain, now=now)
-            metrics.OFFER_CHANGES.labels(change="created").inc()
             return to_answer(offer)
 
         answer = from_answer(await idempotency.once(conn, claim, effect))
@@ -129,7 +128,6 @@ async def duplicate_offer(deps: Deps, command: DuplicateOffer) -> Shown:
             await storage.insert_offer(conn, offer, by_kind=command.by.kind, by_id=command.by.id)
             await storage.copy_picture(conn, command.chain_id, before.id, offer.id)
             await publish(conn, [offer], chain=chain, now=now)
-            metrics.OFFER_CHANGES.labels(change="duplicated").inc()
             return to_answer(offer)
 
         answer = from_answer(await idempotency.once(conn, claim, effect))
@@ -179,7 +177,6 @@ async def update_offer(deps: Deps, command: UpdateOffer) -> Shown:
         if offer is None:
             raise OfferNotFound
         await publish(conn, [offer], chain=chain, now=now)
-        metrics.OFFER_CHANGES.labels(change="updated").inc()
         return shown(offer, chain, now=now)
 
     return await in_transaction(deps.pool, work)
@@ -210,7 +207,6 @@ async def delete_offer(deps: Deps, command: DeleteOffer) -> Offer:
                 raise OfferNotFound
             return gone
         await publish(conn, [offer], chain=chain, now=now)
-        metrics.OFFER_CHANGES.labels(change="deleted").inc()
         return offer
 
     return await in_transaction(deps.pool, work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.chassis.postgres import Connection, in_transaction
-from services.offers import metrics, storage
+from services.offers import storage
 from services.offers.domain.errors import ImageNotFound, OfferNotFound
 from services.offers.domain.offer import ChainId, OfferId
 from services.offers.domain.picture import Picture, checked_picture
@@ -38,18 +38,16 @@ async def set_picture(deps: Deps, command: SetPicture) -> Shown:
     Repeatable: the picture that it has makes no version. Refuses with OfferNotFound, ImageInvalid,
     ImageTooLarge.
     """
-    return await _replace(
-        deps, command, checked_picture(command.content, command.media_type), change="picture_set"
-    )
+    return await _replace(deps, command, checked_picture(command.content, command.media_type))
 
 
 async def remove_picture(deps: Deps, command: RemovePicture) -> Shown:
     """Back to the chain's logo. Repeatable. Refuses with OfferNotFound."""
-    return await _replace(deps, command, None, change="picture_removed")
+    return await _replace(deps, command, None)
 
 
 async def _replace(
-    deps: Deps, command: SetPicture | RemovePicture, picture: Picture | None, *, change: str
+    deps: Deps, command: SetPicture | RemovePicture, picture: Picture | None
 ) -> Shown:
     """Locks the chain, then the offer, as every change of an offer does."""
     chain_id, offer_id, by = command.chain_id, command.offer_id, command.by
@@ -73,7 +71,6 @@ async def _replace(
         if offer is None:
             raise OfferNotFound
         await publish(conn, [offer], chain=chain, now=now)
-        metrics.OFFER_CHANGES.labels(change=change).inc()
         return shown(offer, chain, now=now)
 
     return await in_transaction(deps.pool, work)
