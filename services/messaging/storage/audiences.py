@@ -127,15 +127,15 @@ async def count(
     rows = await conn.fetch(
         f"""
         SELECT barrier, channel, coalesce(language, $12::text) AS read_in, count(*) AS members,
-               count(*) FILTER (WHERE barrier = '' AND EXISTS (
-                   SELECT FROM message_send
-                   JOIN delivery ON delivery.chain_id = message_send.chain_id
-                        AND delivery.send_id = message_send.id
-                   WHERE message_send.chain_id = $1 AND message_send.offer_id = $15
-                     AND delivery.member_id = barred.member_id
-                     AND delivery.state IN ('QUEUED', 'SENDING', 'SENT', 'DELIVERED', 'UNKNOWN')
-               )) AS already
+               count(had.member_id) AS already
         FROM ({_barred(CHOSEN)}) AS barred
+        LEFT JOIN (
+            SELECT DISTINCT delivery.member_id FROM message_send
+            JOIN delivery ON delivery.chain_id = message_send.chain_id
+                 AND delivery.send_id = message_send.id
+            WHERE message_send.chain_id = $1 AND message_send.offer_id = $15
+              AND delivery.state IN ('QUEUED', 'SENDING', 'SENT', 'DELIVERED', 'UNKNOWN')
+        ) AS had ON had.member_id = barred.member_id
         GROUP BY 1, 2, 3 ORDER BY 2, 3
         """,  # noqa: S608
         *who,
