@@ -10,7 +10,12 @@ import pytest
 
 from services.chassis import context
 from services.chassis.errors import Unavailable
-from services.chassis.gathering import CALL_ITEMS_MAX, Gathering
+from services.chassis.gathering import (
+    CALL_ITEMS_MAX,
+    REST_SECONDS_MAX,
+    Gathering,
+    rest_after,
+)
 
 POISON = -1
 
@@ -219,3 +224,11 @@ async def test_a_gentle_stop_finishes_what_is_queued() -> None:
     await numbers.drain()
     assert sum(map(len, work.ended)) == 600
     await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def test_rounds_rest_little_after_few_events_and_never_long() -> None:
+    """One event hardly waits for the next; a flood is passed on in few rounds."""
+    assert rest_after(0) == 0
+    assert rest_after(1) < 0.01
+    assert rest_after(20) == 20 * rest_after(1)
+    assert rest_after(10_000) == REST_SECONDS_MAX

@@ -163,6 +163,14 @@ async def test_who_listens_on_a_lost_connection_can_still_be_stopped(pool: Pool)
         await asyncio.wait_for(listener, 10)
 
 
+async def test_a_pool_plans_once_only_where_it_is_told_to(urls: DatabaseUrls) -> None:
+    """P1, P4: planning cost a third of a single earn; elsewhere plans follow the values."""
+    for plans_once, mode in ((False, "auto"), (True, "force_generic_plan")):
+        pool = await create_pool(urls.service_url, name="plans", plans_once=plans_once)
+        assert await pool.fetchval("SHOW plan_cache_mode") == mode
+        await pool.close()
+
+
 async def test_a_held_connection_that_died_counts_as_lost(pool: Pool) -> None:
     """asyncpg says of it that it was given back to the pool."""
     faults: list[Exception] = []
