@@ -588,6 +588,21 @@ async def test_an_offers_english_words_get_its_link_and_are_checked(
 
     assert made.send.english == english
     assert bodies[anna.phone].startswith("Salon Mèche: 20 % sur la coupe for you. https://")
+
+
+@pytest.mark.parametrize("field", ["sms_body", "email_subject", "email_body"])
+@pytest.mark.parametrize("english", [False, True])
+async def test_words_that_do_not_work_are_refused_where_they_were_written(
+    messaging: MessagingHarness, door: Door, field: str, english: bool
+) -> None:
+    """LS-68: words of one channel are said on the other too; its own field is named."""
+    chain_id = await messaging.chain()
+    good = {} if field == "email_body" else {"email_body": "Salon Mèche: bonjour."}
+    words = good | {field: "{{ nobody }}"}
+    given: dict[str, Any] = words
+    if english:
+        given = {"sms_body": "Salon Mèche.", "english": pb.SendWords(**words)}
     with pytest.raises(RemoteRefusal) as refused:
-        await send(door, chain_id, sms_body="Salon", english=pb.SendWords(sms_body="{{ nobody }}"))
-    assert (refused.value.code, refused.value.field) == ("template_invalid", "english.body")
+        await send(door, chain_id, **given)
+    assert refused.value.code == "template_invalid"
+    assert refused.value.field == ("english." if english else "") + field

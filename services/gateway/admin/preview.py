@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from loyalty.messaging.v1.messaging_pb2 import (
     MessageKind,
@@ -18,6 +19,12 @@ from services.gateway.admin.audience import Choice
 from services.gateway.admin.desk import Desk
 from services.gateway.arriving import with_offer
 from services.gateway.web.forms import NO_PROBLEMS, Problems, problems_of
+
+# The box of a form at which each part of refused words stands.
+_PARTS: Final = ("sms_body", "email_subject", "email_body")
+WORDS_AT: Final = {part: part for part in _PARTS} | {
+    f"english.{part}": f"english_{part}" for part in _PARTS
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +83,7 @@ async def previews_of(
             request,
         )
     except RemoteRefusal as refusal:
-        return [], problems_of(refusal, desk.language, shown=_shown_at(refusal.field, words))
+        return [], problems_of(refusal, desk.language, shown=WORDS_AT)
     return [
         Preview(
             by_text=one.channel == types_pb2.CHANNEL_SMS,
@@ -98,17 +105,6 @@ def _send_words(words: Words) -> SendWords:
         email_subject=words.email_subject,
         email_body=words.email_body,
     )
-
-
-def _shown_at(field: str, words: Words) -> dict[str, str]:
-    """The box of the form at which a refused part of the words stands."""
-    prefix = "english_" if field.startswith("english.") else ""
-    name = field.rpartition(".")[2]
-    if name == "subject":
-        return {field: f"{prefix}email_subject"}
-    if name == "body":
-        return {field: f"{prefix}{'sms' if words.sms_body else 'email'}_body"}
-    return {field: name}
 
 
 async def preview_of(desk: Desk, template: MessageTemplate) -> Preview:

@@ -34,7 +34,7 @@ from services.gateway.admin.audience import (
 )
 from services.gateway.admin.desk import Desk, ManagerDesk
 from services.gateway.admin.fill_ins import ALWAYS, OF_AN_OFFER, fill_ins
-from services.gateway.admin.preview import Preview, Words, previews_of
+from services.gateway.admin.preview import WORDS_AT, Preview, Words, previews_of
 from services.gateway.admin.program_words import prepared
 from services.gateway.admin.programs import program_of
 from services.gateway.arriving import with_offer
@@ -55,8 +55,8 @@ WARNINGS: Final = {
 }
 _SHOWN: Final = {
     name: name
-    for name in ("send_at", "sms_body", "email_subject", "email_body", "member_ids", "filter")
-} | {"english.body": "english_email_body", "english.subject": "english_email_subject"}
+    for name in ("send_at", "member_ids", "filter")
+} | WORDS_AT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,8 @@ from services.gateway.pos.message_shapes import (
 router = APIRouter(prefix="/messages", tags=["Messages"])
 
 PAGE_MAX = 100
-_NAMES = ("days_before", "offer_id", "sms_body", "email_subject", "email_body", "type", "send_at")
+_WORDS = ("sms_body", "email_subject", "email_body")
+_NAMES = ("days_before", "offer_id", "type", "send_at", *_WORDS, *(f"english.{w}" for w in _WORDS))
 _SCHEDULED = {name: f"scheduled_message.{name}" for name in _NAMES} | {
     f"message.{name}": f"scheduled_message.{name}" for name in _NAMES
 }
@@ -40,8 +41,6 @@ _SEND = {name: f"send.{name}" for name in _NAMES} | {
     "member_ids": "send.customer_ids",
     "excluded_member_ids": "send.excluded_customer_ids",
     "filter": "send.filter",
-    "english.body": "send.english",
-    "english.subject": "send.english.email_subject",
 }
 
 

@@ -95,9 +95,9 @@ async def shown_messages(
     for channel in Channel:
         said = occasions.said(deps, kind, channel, chain, words, english, offer=offer)
         if said.words is not None:
-            templates.check(kind, channel, said.words)
+            _check(kind, channel, said.words, words)
         if said.english is not None:
-            _check_english(kind, channel, said.english)
+            _check(kind, channel, said.english, english, within="english.")
         own = {
             language: Words(subject=subject, body=body)
             for language, (subject, body) in (
@@ -134,11 +134,20 @@ async def shown_messages(
 _NO_OFFER = dict.fromkeys(("offer", "description", "exclusion", "until"), "")
 
 
-def _check_english(kind: MessageKind, channel: Channel, words: Words) -> None:
+def _check(
+    kind: MessageKind, channel: Channel, said: Words, written: ScheduledWords, within: str = ""
+) -> None:
+    """Refuse with TemplateInvalid at the field where its owner wrote what does not work."""
     try:
-        templates.check(kind, channel, words)
+        templates.check(kind, channel, said)
     except TemplateInvalid as invalid:
-        raise TemplateInvalid(field=f"english.{invalid.field}", params=invalid.params) from None
+        by_text = channel is Channel.SMS
+        # Words of one channel are said on the other too.
+        own = bool(written.sms_body if by_text else written.email_body)
+        field = "sms_body" if by_text is own else "email_body"
+        if invalid.field == "subject":
+            field = "email_subject"
+        raise TemplateInvalid(field=f"{within}{field}", params=invalid.params) from None
 
 
 async def _counted(
