@@ -71,6 +71,11 @@ _PLANNED_IN: Final = {
     "sms_body": "Salon Léonie : bonne fête! Un soin vous attend.",
     "email_subject": "Bonne fête!",
     "email_body": "Un soin vous attend.",
+    "english": {
+        "sms_body": "Salon Léonie: happy birthday! A treatment awaits you.",
+        "email_subject": "Happy birthday!",
+        "email_body": "A treatment awaits you.",
+    },
     "enabled": True,
 }
 _PLANNED: Final = {

@@ -157,6 +157,22 @@ async def test_a_birthday_message_is_planned_changed_and_deleted(
     assert (await client.delete(path)).status_code == 200
 
 
+async def test_a_birthday_wish_has_words_in_english_too(client: httpx.AsyncClient) -> None:
+    """LS-68: what is left out of a change stays; a bad word is told at its own place."""
+    english = {"sms_body": "Salon Alice: happy birthday!", "email_subject": "", "email_body": ""}
+    made = (await plan(client, english={"sms_body": english["sms_body"]})).json()
+    assert made["scheduled_message"]["english"] == english
+    path = f"/v2/messages/scheduled/{made['scheduled_message']['id']}"
+    change = {"scheduled_message": {"english": {"email_subject": "Hooray"}}}
+    changed = (await client.put(path, json=change)).json()["scheduled_message"]
+    assert changed["english"] == {**english, "email_subject": "Hooray"}
+    assert changed["sms_body"] == PLAN["sms_body"]
+    refused = await plan(client, english={"email_body": "{{ password }}"})
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["field"] == "scheduled_message.english.email_body"
+    assert (await client.delete(path)).status_code == 200
+
+
 async def test_a_stranger_with_a_made_up_link_unsubscribes_nobody(stack: Stack) -> None:
     """RFC 8058: no session; a GET changes nothing; a token that we did not sign is refused."""
     async with httpx.AsyncClient(base_url=stack.base_url) as anybody:

@@ -17,7 +17,7 @@ from services.chassis.errors import RemoteRefusal
 from services.chassis.postgres import in_transaction
 from services.messaging import consumers, jobs, rpc
 from services.messaging.domain import schedule
-from services.messaging.domain.chain import ChainId, Plan
+from services.messaging.domain.chain import ChainId, Language, Plan
 from services.messaging.domain.consent import Channel
 from services.messaging.domain.offer import OfferCopy, OfferId
 from services.messaging.usecases import offers_news, timely
@@ -445,3 +445,49 @@ async def test_offers_arrive_by_events_and_the_newest_wins(
         await until(read)
     titles = await messaging.pool.fetch("SELECT title FROM offer_copy")
     assert [row["title"] for row in titles] == ["Neuf"]
+
+
+# -- in two languages ------------------------------------------------------------------------
+
+
+async def test_a_wish_is_read_in_the_language_that_the_member_chose(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """LS-68, D20: English where something was written in English; else what all read."""
+    messaging.clock.set(MORNING)
+    chain_id = await messaging.chain(plan=Plan.PRO)
+    english = pb.SendWords(sms_body="{{ chain }}: happy birthday {{ name }}!")
+    made = await schedule_birthday(door, chain_id, english=english)
+    await celebrant(messaging, chain_id, "11-20")
+    await celebrant(messaging, chain_id, "11-20", given_name="Anna", language=Language.EN)
+    await walk(messaging, chain_id, date(2026, 11, 20))
+    wishes = [one.body for one in await messaging.mailbox(chain_id) if one.kind == "BIRTHDAY"]
+
+    assert made.english == english
+    assert sorted(wishes) == [
+        "Salon Mèche: bonne fête Alice! ARRET pour cesser",
+        "Salon Mèche: happy birthday Anna! STOP to stop",
+    ]
+
+
+async def test_english_words_are_changed_one_by_one(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """LS-68: what a change does not name stays; what it empties is read as all read it."""
+    chain_id = await messaging.chain(plan=Plan.PRO)
+    english = pb.SendWords(sms_body="{{ chain }}: hello", email_subject="Hello")
+    made = await schedule_birthday(door, chain_id, english=english)
+    changed = await door.UpdateScheduledMessage(
+        pb.UpdateScheduledMessageRequest(
+            chain_id=str(chain_id),
+            message_id=made.id,
+            english=pb.WordsChange(sms_body="", email_body="{{ chain }}: cheers"),
+        )
+    )
+    assert changed.message.english == pb.SendWords(
+        email_subject="Hello", email_body="{{ chain }}: cheers"
+    )
+    assert changed.message.sms_body == made.sms_body
+    with pytest.raises(RemoteRefusal) as refused:
+        await schedule_birthday(door, chain_id, english=pb.SendWords(email_body="{{ balance }}"))
+    assert (refused.value.code, refused.value.field) == ("template_invalid", "english.email_body")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,9 +22,9 @@ from services.gateway.arriving import with_offer
 from services.gateway.web.forms import NO_PROBLEMS, Problems, problems_of
 
 # The box of a form at which each part of refused words stands.
-_PARTS: Final = ("sms_body", "email_subject", "email_body")
-WORDS_AT: Final = {part: part for part in _PARTS} | {
-    f"english.{part}": f"english_{part}" for part in _PARTS
+PARTS: Final = ("sms_body", "email_subject", "email_body")
+WORDS_AT: Final = {part: part for part in PARTS} | {
+    f"english.{part}": f"english_{part}" for part in PARTS
 }
 
 
@@ -34,6 +35,22 @@ class Words:
     sms_body: str = ""
     email_subject: str = ""
     email_body: str = ""
+
+    @classmethod
+    def read(cls, text: Callable[[str], str], prefix: str = "") -> Words:
+        """The boxes of a form."""
+        return cls(
+            sms_body=text(f"{prefix}sms_body"),
+            email_subject=text(f"{prefix}email_subject"),
+            email_body=text(f"{prefix}email_body"),
+        )
+
+    @property
+    def sent(self) -> SendWords:
+        """As messaging takes them."""
+        return SendWords(
+            sms_body=self.sms_body, email_subject=self.email_subject, email_body=self.email_body
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +85,8 @@ async def previews_of(
         chain_id=desk.chain_id,
         kind=kind,
         offer_id=offer_id,
-        words=_send_words(words),
-        english=_send_words(english),
+        words=words.sent,
+        english=english.sent,
         filter=choice.filter if choice else None,
         excluded_member_ids=choice.excluded if choice else (),
         member_ids=choice.only if choice else (),
@@ -97,14 +114,6 @@ async def previews_of(
         )
         for one in answer.messages
     ], NO_PROBLEMS
-
-
-def _send_words(words: Words) -> SendWords:
-    return SendWords(
-        sms_body=words.sms_body,
-        email_subject=words.email_subject,
-        email_body=words.email_body,
-    )
 
 
 async def preview_of(desk: Desk, template: MessageTemplate) -> Preview:

@@ -13,7 +13,9 @@ from loyalty.messaging.v1.messaging_pb2 import (
     ListScheduledMessagesRequest,
     MessageTemplate,
     ScheduledMessage,
+    SendWords,
     UpdateScheduledMessageRequest,
+    WordsChange,
 )
 from loyalty.offers.v1.offers_pb2 import ListOffersRequest
 from loyalty.types.v1 import types_pb2
@@ -22,7 +24,7 @@ from services.chassis.errors import RemoteRefusal
 from services.gateway.admin.audience import FIELDS_MAX, Choice
 from services.gateway.admin.desk import Desk, DeskDep, ManagerDesk
 from services.gateway.admin.fill_ins import OF_AN_OFFER, fill_ins
-from services.gateway.admin.preview import Preview, Words, preview_of, previews_of
+from services.gateway.admin.preview import PARTS, WORDS_AT, Preview, Words, preview_of, previews_of
 from services.gateway.arriving import with_offer
 from services.gateway.errors import ApiError
 from services.gateway.web.forms import NO_PROBLEMS, Problems, new_key, problems_of
@@ -31,8 +33,8 @@ from services.gateway.web.i18n import format_date
 router = APIRouter()
 
 DAYS_MAX: Final = 365
-_FIELDS: Final = ("days_before", "offer_id", "sms_body", "email_subject", "email_body")
-_SHOWN: Final = {name: name for name in _FIELDS} | {f"message.{name}": name for name in _FIELDS}
+_FIELDS: Final = ("days_before", "offer_id", *WORDS_AT.values())
+_SHOWN: Final = {"days_before": "days_before", "offer_id": "offer_id", **WORDS_AT}
 
 
 async def _messages(desk: Desk) -> tuple[list[ScheduledMessage], bool]:
@@ -69,20 +71,25 @@ async def _choices(desk: Desk, chosen: str) -> list[tuple[str, str]]:
 
 async def _as_read(desk: Desk, message: ScheduledMessage) -> str:
     """Its words with an example's name in them: the text, else the e-mail's subject."""
-    by_text = bool(message.sms_body)
+    english = message.english
+    words: ScheduledMessage | SendWords = message
+    in_english = desk.language == "en" or not (message.sms_body or message.email_body)
+    if in_english and (english.sms_body or english.email_body):
+        words = english
+    by_text = bool(words.sms_body)
     template = MessageTemplate(
         kind=messaging_pb2.MESSAGE_KIND_BIRTHDAY,
         channel=types_pb2.CHANNEL_SMS if by_text else types_pb2.CHANNEL_EMAIL,
-        language=desk.chain.language or types_pb2.LANGUAGE_FR,
-        subject=message.email_subject,
-        body=message.sms_body or message.email_body,
+        language=types_pb2.LANGUAGE_EN if words is english else types_pb2.LANGUAGE_FR,
+        subject=words.email_subject,
+        body=words.sms_body or words.email_body,
     )
     if not template.body:
         return ""
     try:
         shown = await preview_of(desk, template)
     except RemoteRefusal:
-        return message.sms_body or message.email_subject
+        return words.sms_body or words.email_subject
     return shown.body if by_text else shown.subject
 
 
@@ -110,13 +117,8 @@ async def _form(
 ) -> Response:
     previews: list[Preview] = []
     if preview and not problems:
-        words = Words(
-            sms_body=said["sms_body"],
-            email_subject=said["email_subject"],
-            email_body=said["email_body"],
-        )
         previews, problems = await previews_of(
-            desk, messaging_pb2.MESSAGE_KIND_BIRTHDAY, words, offer_id=said["offer_id"]
+            desk, messaging_pb2.MESSAGE_KIND_BIRTHDAY, *_words(said), offer_id=said["offer_id"]
         )
     return desk.show(
         "scheduled_message.html",
@@ -142,6 +144,11 @@ async def new_message(desk: ManagerDesk) -> Response:
     _messages_there, allowed = await _messages(desk)
     said = dict.fromkeys(_FIELDS, "") | {"days_before": "0", "enabled": "1"}
     return await _form(desk, said, problems=NO_PROBLEMS if allowed else _plan_problem(desk))
+
+
+def _words(said: dict[str, str]) -> tuple[Words, Words]:
+    """What all read, and what those read who chose English."""
+    return Words.read(said.__getitem__), Words.read(said.__getitem__, "english_")
 
 
 async def _said(desk: Desk) -> tuple[Choice, dict[str, str]]:
@@ -183,6 +190,7 @@ async def create_message(desk: ManagerDesk) -> Response:
                     email_subject=said["email_subject"],
                     email_body=said["email_body"],
                     enabled=said["enabled"] == "1",
+                    english=_words(said)[1].sent,
                 ),
                 actor=desk.principal.actor,
             ),
@@ -203,7 +211,9 @@ async def _message(desk: Desk, message_id: str) -> ScheduledMessage:
 async def message_page(desk: ManagerDesk, message_id: str) -> Response:
     """ "Modifier" of one message."""
     message = await _message(desk, message_id)
-    said = {name: str(getattr(message, name)) for name in _FIELDS}
+    said = {"days_before": str(message.days_before), "offer_id": message.offer_id}
+    for prefix, words in (("", message), ("english_", message.english)):
+        said |= {f"{prefix}{part}": getattr(words, part) for part in PARTS}
     said["enabled"] = "1" if message.enabled else ""
     return await _form(desk, said, message_id=message.id)
 
@@ -232,6 +242,11 @@ async def save_message(desk: ManagerDesk, message_id: str) -> Response:
                 email_subject=said["email_subject"],
                 email_body=said["email_body"],
                 enabled=said["enabled"] == "1",
+                english=WordsChange(
+                    sms_body=said["english_sms_body"],
+                    email_subject=said["english_email_subject"],
+                    email_body=said["english_email_body"],
+                ),
                 actor=desk.principal.actor,
             ),
         )

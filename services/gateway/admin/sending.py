@@ -14,7 +14,6 @@ from fastapi import APIRouter, Response
 from loyalty.messaging.v1 import messaging_pb2
 from loyalty.messaging.v1.messaging_pb2 import (
     CreateSendRequest,
-    SendWords,
 )
 from loyalty.offers.v1.offers_pb2 import GetOfferRequest, Offer
 from loyalty.points.v1.points_pb2 import ListProgramsRequest, Program
@@ -53,10 +52,7 @@ WARNINGS: Final = {
     "offer_ended": N_("Cette offre est terminée: son lien ne mène plus à rien."),
     "salon_name_missing": N_("Le message ne dit pas le nom du salon: vos clients le cherchent."),
 }
-_SHOWN: Final = {
-    name: name
-    for name in ("send_at", "member_ids", "filter")
-} | WORDS_AT
+_SHOWN: Final = {name: name for name in ("send_at", "member_ids", "filter")} | WORDS_AT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +104,8 @@ async def _show(
     audience = await audience_of(desk, choice, cursor=cursor, offer_id=subject.offer_id)
     programs = await clients.points.ListPrograms(ListProgramsRequest(chain_id=desk.chain_id))
     if preview and not problems:
-        written = _words(choice), _words(choice, "english_")
         shown, problems = await previews_of(
-            desk, subject.kind, *written, offer_id=subject.offer_id, choice=choice
+            desk, subject.kind, *_words(choice), offer_id=subject.offer_id, choice=choice
         )
     else:
         shown = []
@@ -216,12 +211,9 @@ async def _choice(desk: Desk) -> Choice:
     return Choice(await desk.request.form(max_files=0, max_fields=FIELDS_MAX))
 
 
-def _words(choice: Choice, prefix: str = "") -> Words:
-    return Words(
-        sms_body=choice.text(f"{prefix}sms_body"),
-        email_subject=choice.text(f"{prefix}email_subject"),
-        email_body=choice.text(f"{prefix}email_body"),
-    )
+def _words(choice: Choice) -> tuple[Words, Words]:
+    """What all read, and what those read who chose English."""
+    return Words.read(choice.text), Words.read(choice.text, "english_")
 
 
 async def _step(desk: Desk, subject: Subject, choice: Choice) -> Response:
@@ -249,8 +241,7 @@ async def _ask(desk: Desk, subject: Subject, choice: Choice) -> Response:
     shown, problems = await previews_of(
         desk,
         subject.kind,
-        _words(choice),
-        _words(choice, "english_"),
+        *_words(choice),
         offer_id=subject.offer_id,
         choice=choice,
     )
@@ -293,7 +284,7 @@ def moment_of(wanted: str, zone: tzinfo) -> datetime | None:
 
 
 async def _send(desk: Desk, subject: Subject, choice: Choice) -> Response:
-    words, english = _words(choice), _words(choice, "english_")
+    words, english = _words(choice)
     request = CreateSendRequest(
         idempotency_key=choice.key,
         chain_id=desk.chain_id,
@@ -304,11 +295,7 @@ async def _send(desk: Desk, subject: Subject, choice: Choice) -> Response:
         sms_body=words.sms_body,
         email_subject=words.email_subject,
         email_body=words.email_body,
-        english=SendWords(
-            sms_body=english.sms_body,
-            email_subject=english.email_subject,
-            email_body=english.email_body,
-        ),
+        english=english.sent,
         actor=desk.principal.actor,
     )
     at, problems = _send_at(desk, choice)

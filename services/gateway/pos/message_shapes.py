@@ -119,6 +119,14 @@ class PreviewAnswer(TypedDict):
     warnings: list[str]
 
 
+class WordsShape(TypedDict):
+    """Words by channel."""
+
+    sms_body: str
+    email_subject: str
+    email_body: str
+
+
 class ScheduledShape(TypedDict):
     """A message that leaves by itself."""
 
@@ -129,6 +137,7 @@ class ScheduledShape(TypedDict):
     sms_body: str
     email_subject: str
     email_body: str
+    english: NotRequired[WordsShape]
     enabled: bool
     held_by_plan: bool
     created_at: str
@@ -150,6 +159,14 @@ class ScheduledListAnswer(TypedDict):
     allowed: bool
 
 
+class EnglishIn(Part):
+    """What those read who chose English; where a text is left out, they read the others'."""
+
+    sms_body: Body | None = None
+    email_subject: Line | None = None
+    email_body: Body | None = None
+
+
 class ScheduledIn(Part):
     """A birthday message; `days_before` 0 = on the day (LS-66)."""
 
@@ -159,6 +176,7 @@ class ScheduledIn(Part):
     sms_body: Body | None = None
     email_subject: Line | None = None
     email_body: Body | None = None
+    english: EnglishIn | None = None
     enabled: Flag | None = None
 
 
@@ -244,14 +262,6 @@ class AudienceAnswer(TypedDict):
     reachable: int
 
 
-class EnglishIn(Part):
-    """What those read who chose English; where a text is left out, they read the others'."""
-
-    sms_body: Body | None = None
-    email_subject: Line | None = None
-    email_body: Body | None = None
-
-
 class SendIn(Part):
     """An offer, or words only, to those whom the filter leaves; `customer_ids` = only these."""
 
@@ -271,14 +281,6 @@ class CreateSendIn(Part):
 
     send: SendIn
     idempotency_key: Key | None = None
-
-
-class WordsShape(TypedDict):
-    """Words by channel."""
-
-    sms_body: str
-    email_subject: str
-    email_body: str
 
 
 class ReportShape(TypedDict):
@@ -355,6 +357,15 @@ def template_shape(template: messaging_pb2.MessageTemplate) -> TemplateShape:
     return shape
 
 
+def words_shape(words: messaging_pb2.SendWords) -> WordsShape:
+    """Words by channel as callers see them."""
+    return {
+        "sms_body": words.sms_body,
+        "email_subject": words.email_subject,
+        "email_body": words.email_body,
+    }
+
+
 def scheduled_shape(message: messaging_pb2.ScheduledMessage) -> ScheduledShape:
     """A scheduled message as callers see it."""
     shape: ScheduledShape = {
@@ -370,6 +381,8 @@ def scheduled_shape(message: messaging_pb2.ScheduledMessage) -> ScheduledShape:
         "updated_at": moment(message.updated_at),
         "version": message.version,
     }
+    if message.english.ByteSize():
+        shape["english"] = words_shape(message.english)
     if message.offer_id:
         shape["offer_id"] = message.offer_id
     return shape
@@ -442,12 +455,8 @@ def send_shape(send: messaging_pb2.Send) -> SendShape:
             "stopped": report.stopped,
         },
     }
-    if send.HasField("english") and send.english.ByteSize():
-        shape["english"] = {
-            "sms_body": send.english.sms_body,
-            "email_subject": send.english.email_subject,
-            "email_body": send.english.email_body,
-        }
+    if send.english.ByteSize():
+        shape["english"] = words_shape(send.english)
     if send.offer_id:
         shape["offer_id"] = send.offer_id
     return shape

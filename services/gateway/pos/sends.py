@@ -16,6 +16,7 @@ from services.gateway.pos.fields import Sought, SoughtCursor, known_id
 from services.gateway.pos.message_shapes import (
     AudienceAnswer,
     CreateSendIn,
+    EnglishIn,
     NothingAnswer,
     SaveScheduled,
     ScheduledAnswer,
@@ -42,6 +43,16 @@ _SEND = {name: f"send.{name}" for name in _NAMES} | {
     "excluded_member_ids": "send.excluded_customer_ids",
     "filter": "send.filter",
 }
+
+
+def _english(given: EnglishIn | None) -> messaging_pb2.SendWords | None:
+    if given is None:
+        return None
+    return messaging_pb2.SendWords(
+        sms_body=given.sms_body or "",
+        email_subject=given.email_subject or "",
+        email_body=given.email_body or "",
+    )
 
 
 @router.get("/scheduled", response_model=ScheduledListAnswer, operation_id="ListScheduledMessages")
@@ -75,6 +86,7 @@ async def create_scheduled(caller: LoyaltyWriter, body: SaveScheduled) -> Respon
                     email_subject=wanted.email_subject or "",
                     email_body=wanted.email_body or "",
                     enabled=wanted.enabled is not False,
+                    english=_english(wanted.english),
                 ),
                 actor=caller.actor,
             ),
@@ -94,23 +106,30 @@ async def update_scheduled(
 ) -> Response:
     """Change a scheduled message; fields that are left out stay, an empty `offer_id` = none."""
     wanted = body.scheduled_message
+    english = wanted.english or EnglishIn()
     with api_fields(_SCHEDULED | {"message_id": ""}):
+        request = messaging_pb2.UpdateScheduledMessageRequest(
+            chain_id=caller.chain_id,
+            message_id=known_id(scheduled_message_id),
+            days_before=wanted.days_before,
+            offer_id=wanted.offer_id,
+            sms_body=wanted.sms_body,
+            email_subject=wanted.email_subject,
+            email_body=wanted.email_body,
+            enabled=wanted.enabled,
+            english=messaging_pb2.WordsChange(
+                sms_body=english.sms_body,
+                email_subject=english.email_subject,
+                email_body=english.email_body,
+            ),
+            actor=caller.actor,
+        )
         answer = await with_offer(
             caller.deps,
             caller.chain_id,
             wanted.offer_id or "",
             caller.deps.clients.messaging.UpdateScheduledMessage,
-            messaging_pb2.UpdateScheduledMessageRequest(
-                chain_id=caller.chain_id,
-                message_id=known_id(scheduled_message_id),
-                days_before=wanted.days_before,
-                offer_id=wanted.offer_id,
-                sms_body=wanted.sms_body,
-                email_subject=wanted.email_subject,
-                email_body=wanted.email_body,
-                enabled=wanted.enabled,
-                actor=caller.actor,
-            ),
+            request,
         )
     return Json(
         {"scheduled_message": scheduled_shape(answer.message), "warnings": list(answer.warnings)}
@@ -176,11 +195,8 @@ async def create_send(caller: LoyaltyWriter, body: CreateSendIn) -> Response:
         email_subject=wanted.email_subject or "",
         email_body=wanted.email_body or "",
         actor=caller.actor,
+        english=_english(wanted.english),
     )
-    if wanted.english is not None:
-        request.english.sms_body = wanted.english.sms_body or ""
-        request.english.email_subject = wanted.english.email_subject or ""
-        request.english.email_body = wanted.english.email_body or ""
     if wanted.send_at is not None:
         request.send_at.FromDatetime(wanted.send_at)
     with api_fields(_SEND):

@@ -32,6 +32,23 @@ class ScheduledWords:
     email_body: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordsChange:
+    """What is to be said differently; None leaves a text as it is."""
+
+    sms_body: str | None = None
+    email_subject: str | None = None
+    email_body: str | None = None
+
+    def applied(self, words: ScheduledWords) -> ScheduledWords:
+        """The words after it."""
+        return ScheduledWords(
+            sms_body=words.sms_body if self.sms_body is None else self.sms_body,
+            email_subject=words.email_subject if self.email_subject is None else self.email_subject,
+            email_body=words.email_body if self.email_body is None else self.email_body,
+        )
+
+
 # The chain's usual words are meant.
 NO_WORDS: Final = ScheduledWords(sms_body="", email_subject="", email_body="")
 
@@ -51,6 +68,8 @@ class ScheduledMessage:
     created_at: datetime
     updated_at: datetime
     version: int
+    # For those who read English.
+    english: ScheduledWords = NO_WORDS
 
 
 def has_schedules(chain: Chain) -> bool:

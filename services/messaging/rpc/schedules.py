@@ -7,7 +7,7 @@ from loyalty.messaging.v1 import messaging_pb2 as pb
 from services.chassis.idempotency import fingerprint
 from services.messaging.domain import errors
 from services.messaging.domain.offer import OfferId
-from services.messaging.domain.schedule import ScheduledId, ScheduledWords
+from services.messaging.domain.schedule import ScheduledId, ScheduledWords, WordsChange
 from services.messaging.rpc import reading, writing
 from services.messaging.rpc.door import Door
 from services.messaging.usecases import schedules
@@ -32,12 +32,9 @@ class SchedulesServicer(Door):
                 chain_id=reading.chain_id(request.chain_id),
                 days_before=given.days_before,
                 offer_id=reading.offer_id(given.offer_id) if given.offer_id else None,
-                words=ScheduledWords(
-                    sms_body=reading.words(given.sms_body),
-                    email_subject=reading.words(given.email_subject),
-                    email_body=reading.words(given.email_body),
-                ),
+                words=_words(given),
                 enabled=given.enabled,
+                english=_words(given.english),
             ),
         )
         return pb.CreateScheduledMessageResponse(message=_message(shown), warnings=shown.warnings)
@@ -46,10 +43,6 @@ class SchedulesServicer(Door):
         self, request: pb.UpdateScheduledMessageRequest, context: object
     ) -> pb.UpdateScheduledMessageResponse:
         """`schedules.update`."""
-
-        def said(field: str) -> str | None:
-            given = request.HasField(field)  # type: ignore[arg-type]
-            return reading.words(getattr(request, field)) if given else None
 
         offer_id: OfferId | str | None = None
         if request.HasField("offer_id"):
@@ -61,9 +54,8 @@ class SchedulesServicer(Door):
                 id=_id(request.message_id),
                 days_before=request.days_before if request.HasField("days_before") else None,
                 offer_id=offer_id,
-                sms_body=said("sms_body"),
-                email_subject=said("email_subject"),
-                email_body=said("email_body"),
+                words=_change(request),
+                english=_change(request.english),
                 enabled=request.enabled if request.HasField("enabled") else None,
             ),
         )
@@ -88,6 +80,26 @@ class SchedulesServicer(Door):
         )
 
 
+def _words(given: pb.ScheduledMessage | pb.SendWords) -> ScheduledWords:
+    return ScheduledWords(
+        sms_body=reading.words(given.sms_body),
+        email_subject=reading.words(given.email_subject),
+        email_body=reading.words(given.email_body),
+    )
+
+
+def _change(asked: pb.UpdateScheduledMessageRequest | pb.WordsChange) -> WordsChange:
+    def said(field: str) -> str | None:
+        given = asked.HasField(field)  # type: ignore[arg-type]
+        return reading.words(getattr(asked, field)) if given else None
+
+    return WordsChange(
+        sms_body=said("sms_body"),
+        email_subject=said("email_subject"),
+        email_body=said("email_body"),
+    )
+
+
 def _id(text: str) -> ScheduledId:
     return ScheduledId(reading.uuid(text, field="message_id"))
 
@@ -108,4 +120,9 @@ def _message(shown: schedules.Shown) -> pb.ScheduledMessage:
         created_at=writing.timestamp(message.created_at),
         updated_at=writing.timestamp(message.updated_at),
         version=message.version,
+        english=pb.SendWords(
+            sms_body=message.english.sms_body,
+            email_subject=message.english.email_subject,
+            email_body=message.english.email_body,
+        ),
     )

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from services.chassis.postgres import Connection
 
 _COLUMNS = """chain_id, id, days_before, offer_id, sms_body, email_subject, email_body, enabled,
-    runs_from, created_at, updated_at, version"""
+    runs_from, created_at, updated_at, version, english_sms_body, english_email_subject,
+    english_email_body"""
 
 # Members with one of these birthdays who agreed to a channel: one channel each, the one she joined
 # by first. $3 the days, $4 their year.
@@ -50,16 +51,21 @@ def _message(row: asyncpg.Record) -> ScheduledMessage:
         id=ScheduledId(row["id"]),
         days_before=row["days_before"],
         offer_id=OfferId(row["offer_id"]) if row["offer_id"] else None,
-        words=ScheduledWords(
-            sms_body=row["sms_body"],
-            email_subject=row["email_subject"],
-            email_body=row["email_body"],
-        ),
+        words=_words(row),
         enabled=row["enabled"],
         runs_from=row["runs_from"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         version=row["version"],
+        english=_words(row, "english_"),
+    )
+
+
+def _words(row: asyncpg.Record, prefix: str = "") -> ScheduledWords:
+    return ScheduledWords(
+        sms_body=row[f"{prefix}sms_body"],
+        email_subject=row[f"{prefix}email_subject"],
+        email_body=row[f"{prefix}email_body"],
     )
 
 
@@ -69,8 +75,9 @@ async def insert(conn: Connection, message: ScheduledMessage) -> None:
         """
         INSERT INTO scheduled_message
             (chain_id, id, type, days_before, offer_id, sms_body, email_subject, email_body,
-             enabled, runs_from, created_at, updated_at)
-        VALUES ($1, $2, 'BIRTHDAY', $3, $4, $5, $6, $7, $8, $9, $10, $10)
+             enabled, runs_from, created_at, updated_at, english_sms_body, english_email_subject,
+             english_email_body)
+        VALUES ($1, $2, 'BIRTHDAY', $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13)
         """,
         message.chain_id,
         message.id,
@@ -82,6 +89,9 @@ async def insert(conn: Connection, message: ScheduledMessage) -> None:
         message.enabled,
         message.runs_from,
         message.created_at,
+        message.english.sms_body,
+        message.english.email_subject,
+        message.english.email_body,
     )
 
 
@@ -115,7 +125,8 @@ async def update(conn: Connection, message: ScheduledMessage) -> ScheduledMessag
         f"""
         UPDATE scheduled_message
         SET days_before = $3, offer_id = $4, sms_body = $5, email_subject = $6, email_body = $7,
-            enabled = $8, runs_from = $9, updated_at = $10, version = version + 1
+            enabled = $8, runs_from = $9, updated_at = $10, version = version + 1,
+            english_sms_body = $11, english_email_subject = $12, english_email_body = $13
         WHERE chain_id = $1 AND id = $2
         RETURNING {_COLUMNS}
         """,  # noqa: S608
@@ -129,6 +140,9 @@ async def update(conn: Connection, message: ScheduledMessage) -> ScheduledMessag
         message.enabled,
         message.runs_from,
         message.updated_at,
+        message.english.sms_body,
+        message.english.email_subject,
+        message.english.email_body,
     )
     assert row is not None, "the message was locked"
     return _message(row)

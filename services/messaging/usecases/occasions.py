@@ -60,7 +60,8 @@ async def of_delivery(
     if not has_schedules(chain):
         return Rejected(reason="plan_required")
     offer = await _running_offer(deps, conn, chain, message.offer_id)
-    return said(deps, MessageKind.BIRTHDAY, delivery.channel, chain, message.words, offer=offer)
+    words, english = message.words, message.english
+    return said(deps, delivery.kind, delivery.channel, chain, words, english, offer=offer)
 
 
 async def is_stopped(conn: Connection, delivery: Delivery) -> bool:

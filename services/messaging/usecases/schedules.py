@@ -22,6 +22,7 @@ from services.messaging.domain.schedule import (
     ScheduledId,
     ScheduledMessage,
     ScheduledWords,
+    WordsChange,
     checked_days,
     has_schedules,
     require_schedules,
@@ -43,6 +44,8 @@ class CreateScheduled:
     offer_id: OfferId | None
     words: ScheduledWords
     enabled: bool
+    # For those who read English.
+    english: ScheduledWords = NO_WORDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +56,8 @@ class ScheduledChange:
     id: ScheduledId
     days_before: int | None
     offer_id: OfferId | str | None
-    sms_body: str | None
-    email_subject: str | None
-    email_body: str | None
+    words: WordsChange
+    english: WordsChange
     enabled: bool | None
 
 
@@ -107,6 +109,7 @@ async def create(deps: Deps, command: CreateScheduled) -> Shown:
                 created_at=now,
                 updated_at=now,
                 version=1,
+                english=command.english,
             )
             warnings = await _checked(deps, conn, chain, message)
             await rows.insert(conn, message)
@@ -175,7 +178,6 @@ async def list_messages(deps: Deps, chain_id: ChainId) -> Listed:
 
 
 def _changed(before: ScheduledMessage, change: ScheduledChange) -> ScheduledMessage:
-    words = before.words
     offer_id = before.offer_id
     if change.offer_id is not None:
         offer_id = None if isinstance(change.offer_id, str) else change.offer_id
@@ -183,13 +185,8 @@ def _changed(before: ScheduledMessage, change: ScheduledChange) -> ScheduledMess
         before,
         days_before=before.days_before if change.days_before is None else change.days_before,
         offer_id=offer_id,
-        words=ScheduledWords(
-            sms_body=words.sms_body if change.sms_body is None else change.sms_body,
-            email_subject=(
-                words.email_subject if change.email_subject is None else change.email_subject
-            ),
-            email_body=words.email_body if change.email_body is None else change.email_body,
-        ),
+        words=change.words.applied(before.words),
+        english=change.english.applied(before.english),
         enabled=before.enabled if change.enabled is None else change.enabled,
     )
 
@@ -215,7 +212,7 @@ async def _checked(
     if message.enabled:
         await audiences.require_postal_address(deps, conn, chain, previewing.ANY_BIRTHDAY)
     shown = await previewing.shown_messages(
-        deps, conn, chain, MessageKind.BIRTHDAY, message.words, NO_WORDS, offer=offer
+        deps, conn, chain, MessageKind.BIRTHDAY, message.words, message.english, offer=offer
     )
     return warnings_of(warnings, shown)
 

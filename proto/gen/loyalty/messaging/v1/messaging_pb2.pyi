@@ -1406,6 +1406,7 @@ class ScheduledMessage(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    ENGLISH_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     chain_id: _builtins.str
     type: Global___ScheduledMessageType.ValueType
@@ -1424,6 +1425,8 @@ class ScheduledMessage(_message.Message):
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def english(self) -> Global___SendWords: ...
     def __init__(
         self,
         *,
@@ -1440,10 +1443,11 @@ class ScheduledMessage(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
+        english: Global___SendWords | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "english", b"english", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "created_at", b"created_at", "days_before", b"days_before", "email_body", b"email_body", "email_subject", b"email_subject", "enabled", b"enabled", "held_by_plan", b"held_by_plan", "id", b"id", "offer_id", b"offer_id", "sms_body", b"sms_body", "type", b"type", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "created_at", b"created_at", "days_before", b"days_before", "email_body", b"email_body", "email_subject", b"email_subject", "enabled", b"enabled", "english", b"english", "held_by_plan", b"held_by_plan", "id", b"id", "offer_id", b"offer_id", "sms_body", b"sms_body", "type", b"type", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1518,6 +1522,7 @@ class UpdateScheduledMessageRequest(_message.Message):
     EMAIL_BODY_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    ENGLISH_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
     message_id: _builtins.str
     days_before: _builtins.int
@@ -1529,6 +1534,8 @@ class UpdateScheduledMessageRequest(_message.Message):
     enabled: _builtins.bool
     @_builtins.property
     def actor(self) -> _types_pb2.Actor: ...
+    @_builtins.property
+    def english(self) -> Global___WordsChange: ...
     def __init__(
         self,
         *,
@@ -1541,10 +1548,11 @@ class UpdateScheduledMessageRequest(_message.Message):
         email_body: _builtins.str | None = ...,
         enabled: _builtins.bool | None = ...,
         actor: _types_pb2.Actor | None = ...,
+        english: Global___WordsChange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_days_before", b"_days_before", "_email_body", b"_email_body", "_email_subject", b"_email_subject", "_enabled", b"_enabled", "_offer_id", b"_offer_id", "_sms_body", b"_sms_body", "actor", b"actor", "days_before", b"days_before", "email_body", b"email_body", "email_subject", b"email_subject", "enabled", b"enabled", "offer_id", b"offer_id", "sms_body", b"sms_body"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_days_before", b"_days_before", "_email_body", b"_email_body", "_email_subject", b"_email_subject", "_enabled", b"_enabled", "_offer_id", b"_offer_id", "_sms_body", b"_sms_body", "actor", b"actor", "days_before", b"days_before", "email_body", b"email_body", "email_subject", b"email_subject", "enabled", b"enabled", "english", b"english", "offer_id", b"offer_id", "sms_body", b"sms_body"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_days_before", b"_days_before", "_email_body", b"_email_body", "_email_subject", b"_email_subject", "_enabled", b"_enabled", "_offer_id", b"_offer_id", "_sms_body", b"_sms_body", "actor", b"actor", "chain_id", b"chain_id", "days_before", b"days_before", "email_body", b"email_body", "email_subject", b"email_subject", "enabled", b"enabled", "message_id", b"message_id", "offer_id", b"offer_id", "sms_body", b"sms_body"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_days_before", b"_days_before", "_email_body", b"_email_body", "_email_subject", b"_email_subject", "_enabled", b"_enabled", "_offer_id", b"_offer_id", "_sms_body", b"_sms_body", "actor", b"actor", "chain_id", b"chain_id", "days_before", b"days_before", "email_body", b"email_body", "email_subject", b"email_subject", "enabled", b"enabled", "english", b"english", "message_id", b"message_id", "offer_id", b"offer_id", "sms_body", b"sms_body"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__days_before: _TypeAlias = _typing.Literal["days_before"]  # noqa: Y015
     _WhichOneofArgType__days_before: _TypeAlias = _typing.Literal["_days_before", b"_days_before"]  # noqa: Y015
@@ -1596,6 +1604,44 @@ class UpdateScheduledMessageResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateScheduledMessageResponse: _TypeAlias = UpdateScheduledMessageResponse  # noqa: Y015
+
+@_typing.final
+class WordsChange(_message.Message):
+    """Of SendWords: what is not set stays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SMS_BODY_FIELD_NUMBER: _builtins.int
+    EMAIL_SUBJECT_FIELD_NUMBER: _builtins.int
+    EMAIL_BODY_FIELD_NUMBER: _builtins.int
+    sms_body: _builtins.str
+    email_subject: _builtins.str
+    email_body: _builtins.str
+    def __init__(
+        self,
+        *,
+        sms_body: _builtins.str | None = ...,
+        email_subject: _builtins.str | None = ...,
+        email_body: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_email_body", b"_email_body", "_email_subject", b"_email_subject", "_sms_body", b"_sms_body", "email_body", b"email_body", "email_subject", b"email_subject", "sms_body", b"sms_body"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_email_body", b"_email_body", "_email_subject", b"_email_subject", "_sms_body", b"_sms_body", "email_body", b"email_body", "email_subject", b"email_subject", "sms_body", b"sms_body"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__email_body: _TypeAlias = _typing.Literal["email_body"]  # noqa: Y015
+    _WhichOneofArgType__email_body: _TypeAlias = _typing.Literal["_email_body", b"_email_body"]  # noqa: Y015
+    _WhichOneofReturnType__email_subject: _TypeAlias = _typing.Literal["email_subject"]  # noqa: Y015
+    _WhichOneofArgType__email_subject: _TypeAlias = _typing.Literal["_email_subject", b"_email_subject"]  # noqa: Y015
+    _WhichOneofReturnType__sms_body: _TypeAlias = _typing.Literal["sms_body"]  # noqa: Y015
+    _WhichOneofArgType__sms_body: _TypeAlias = _typing.Literal["_sms_body", b"_sms_body"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__email_body) -> _WhichOneofReturnType__email_body | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__email_subject) -> _WhichOneofReturnType__email_subject | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sms_body) -> _WhichOneofReturnType__sms_body | None: ...
+
+Global___WordsChange: _TypeAlias = WordsChange  # noqa: Y015
 
 @_typing.final
 class DeleteScheduledMessageRequest(_message.Message):
