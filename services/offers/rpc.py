@@ -86,7 +86,7 @@ class Servicer(offers_pb2_grpc.OffersServiceServicer):
         self, request: offers_pb2.DeleteOfferRequest, context: object
     ) -> offers_pb2.DeleteOfferResponse:
         """`usecases.delete_offer`."""
-        offer = await usecases.delete_offer(
+        shown = await usecases.delete_offer(
             self._deps,
             usecases.DeleteOffer(
                 chain_id=_chain_id(request.chain_id),
@@ -94,9 +94,7 @@ class Servicer(offers_pb2_grpc.OffersServiceServicer):
                 by=_by(request.actor),
             ),
         )
-        return offers_pb2.DeleteOfferResponse(
-            offer=_to_proto(Shown(offer=offer, visible_now=False))
-        )
+        return offers_pb2.DeleteOfferResponse(offer=_to_proto(shown))
 
     async def GetOffer(
         self, request: offers_pb2.GetOfferRequest, context: object
@@ -229,5 +227,6 @@ def _to_proto(shown: Shown) -> offers_pb2.Offer:
         updated_at=updated_at,
         version=offer.version,
         visible_now=shown.visible_now,
+        stage=offers_pb2.Offer.Stage.Value(f"STAGE_{shown.stage.value}"),
         image_digest=offer.image_digest,
     )

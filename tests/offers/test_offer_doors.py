@@ -47,6 +47,7 @@ async def test_an_offer_lives_its_whole_life_through_grpc(offers: OffersHarness)
             )
         )
         assert not updated.offer.visible_now
+        assert updated.offer.stage == offers_pb2.Offer.STAGE_RUNNING
         assert updated.offer.title == "Noël"
         ask = offers_pb2.ListOffersRequest(chain_id=chain_id, visible_only=True)
         assert not (await stub.ListOffers(ask)).offers

@@ -20,6 +20,7 @@ from services.offers.domain.offer import (
     Offer,
     OfferId,
     OfferType,
+    Stage,
     changed_terms,
     checked_terms,
 )
@@ -47,17 +48,19 @@ def local(text: str, zone: ZoneInfo = TORONTO) -> datetime:
 
 
 @pytest.mark.parametrize(
-    ("moment", "visible"),
+    ("moment", "stage"),
     [
-        ("2026-12-09T23:59:59", False),
-        ("2026-12-10T00:00:00", True),
-        ("2026-12-31T23:59:59", True),
-        ("2027-01-01T00:00:00", False),
+        ("2026-12-09T23:59:59", Stage.AHEAD),
+        ("2026-12-10T00:00:00", Stage.RUNNING),
+        ("2026-12-31T23:59:59", Stage.RUNNING),
+        ("2027-01-01T00:00:00", Stage.OVER),
     ],
 )
-def test_both_days_of_an_offer_count_whole_in_the_home_zone(moment: str, visible: bool) -> None:
+def test_both_days_of_an_offer_count_whole_in_the_home_zone(moment: str, stage: Stage) -> None:
     """LS-52, D7, OF1: end 31 December is not visible on 1 January."""
-    assert offer().is_visible(now=local(moment), zone=TORONTO) is visible
+    now = local(moment)
+    assert offer().stage(now=now, zone=TORONTO) is stage
+    assert offer().is_visible(now=now, zone=TORONTO) is (stage is Stage.RUNNING)
 
 
 @pytest.mark.parametrize("zone", ["America/Toronto", "Pacific/Auckland", "America/St_Johns"])
@@ -76,7 +79,10 @@ def test_a_day_on_which_clocks_change_begins_and_ends_with_its_date(zone: str, d
 def test_an_unticked_offer_is_never_in_the_app_even_inside_its_dates() -> None:
     """LS-57."""
     hidden = offer(shown_in_app=False)
-    assert not hidden.is_visible(now=local("2026-12-15T12:00:00"), zone=TORONTO)
+    now = local("2026-12-15T12:00:00")
+    assert not hidden.is_visible(now=now, zone=TORONTO)
+    # Its link still opens it.
+    assert hidden.stage(now=now, zone=TORONTO) is Stage.RUNNING
 
 
 def test_a_deleted_offer_is_never_in_the_app() -> None:

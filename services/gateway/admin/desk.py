@@ -88,11 +88,6 @@ class Desk:
         return ZoneInfo(self.chain.home_time_zone)
 
     @property
-    def today(self) -> str:
-        """The chain's day, as "YYYY-MM-DD"."""
-        return self.deps.clock.now().astimezone(self.zone).date().isoformat()
-
-    @property
     def plan(self) -> str:
         """The name of the chain's plan; a name is the same in both languages."""
         return PLANS.get(self.chain.plan, "")

@@ -57,7 +57,7 @@ KNOWN_PAUSE_SECONDS = 0.03
 async def offers(desk: DeskDep) -> Response:
     """Every offer, the newest dates first, with "Créer Offre" in the blue bar (LS-49)."""
     answer = await desk.deps.clients.offers.ListOffers(ListOffersRequest(chain_id=desk.chain_id))
-    return desk.show("offers.html", here="offers", offers=answer.offers, today=desk.today)
+    return desk.show("offers.html", here="offers", offers=answer.offers)
 
 
 def _form(

@@ -17,7 +17,7 @@ from loyalty.messaging.v1.messaging_pb2 import (
     UpdateScheduledMessageRequest,
     WordsChange,
 )
-from loyalty.offers.v1.offers_pb2 import ListOffersRequest
+from loyalty.offers.v1.offers_pb2 import ListOffersRequest, Offer
 from loyalty.types.v1 import types_pb2
 
 from services.chassis.errors import RemoteRefusal
@@ -65,7 +65,7 @@ async def _choices(desk: Desk, chosen: str) -> list[tuple[str, str]]:
             ),
         )
         for offer in offers
-        if offer.end_date >= desk.today or offer.id == chosen
+        if offer.stage != Offer.STAGE_OVER or offer.id == chosen
     ]
 
 

@@ -41,6 +41,14 @@ class OfferType(StrEnum):
     INSTANT = "INSTANT"
 
 
+class Stage(StrEnum):
+    """Where a day stands to an offer's dates."""
+
+    AHEAD = "AHEAD"
+    RUNNING = "RUNNING"
+    OVER = "OVER"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferTerms:
     """What the owner writes in the editor, checked."""
@@ -69,16 +77,22 @@ class Offer:
     # Of its picture; empty = the chain's logo (LS-56).
     image_digest: str
 
-    def is_visible(self, *, now: datetime, zone: ZoneInfo) -> bool:
-        """Whether the chain's app shows the offer: both days count whole, in the home zone.
+    def stage(self, *, now: datetime, zone: ZoneInfo) -> Stage:
+        """Whether it is to come, runs or is over: both days count whole, in the home zone.
 
-        LS-52, LS-57, D7, OF1. The local day is compared, so the length of a day on which clocks
-        change does not matter.
+        D7, OF1. The local day is compared, so the length of a day on which clocks change does not
+        matter.
         """
+        today = now.astimezone(zone).date()
+        if today < self.terms.start_date:
+            return Stage.AHEAD
+        return Stage.RUNNING if today <= self.terms.end_date else Stage.OVER
+
+    def is_visible(self, *, now: datetime, zone: ZoneInfo) -> bool:
+        """Whether the chain's app shows the offer (LS-52, LS-57)."""
         if self.deleted_at is not None or not self.terms.shown_in_app:
             return False
-        today = now.astimezone(zone).date()
-        return self.terms.start_date <= today <= self.terms.end_date
+        return self.stage(now=now, zone=zone) is Stage.RUNNING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

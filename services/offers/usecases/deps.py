@@ -10,7 +10,7 @@ from services.chassis.clock import BusinessClock
 from services.chassis.postgres import Connection, Pool
 from services.offers import events
 from services.offers.domain.chain import Chain
-from services.offers.domain.offer import Offer
+from services.offers.domain.offer import Offer, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +31,20 @@ class By:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """An offer, and whether the chain's app shows it at the moment of the answer."""
+    """An offer where it stands at the moment of the answer, and whether the app shows it."""
 
     offer: Offer
+    stage: Stage
     visible_now: bool
 
 
 def shown(offer: Offer, chain: Chain, *, now: datetime) -> Shown:
     """The offer as the chain's clock sees it."""
-    return Shown(offer=offer, visible_now=offer.is_visible(now=now, zone=chain.zone))
+    return Shown(
+        offer=offer,
+        stage=offer.stage(now=now, zone=chain.zone),
+        visible_now=offer.is_visible(now=now, zone=chain.zone),
+    )
 
 
 async def publish(conn: Connection, offers: list[Offer], *, chain: Chain, now: datetime) -> None:

@@ -182,13 +182,13 @@ async def update_offer(deps: Deps, command: UpdateOffer) -> Shown:
     return await in_transaction(deps.pool, work)
 
 
-async def delete_offer(deps: Deps, command: DeleteOffer) -> Offer:
+async def delete_offer(deps: Deps, command: DeleteOffer) -> Shown:
     """Take an offer out of the app ("Supprimer"); coupons already taken stay usable (LS-58).
 
     Repeatable: deleting it again answers what the first time left. Refuses with OfferNotFound.
     """
 
-    async def work(conn: Connection) -> Offer:
+    async def work(conn: Connection) -> Shown:
         chain = await storage.lock_chain(conn, command.chain_id)
         if chain is None:
             raise OfferNotFound
@@ -205,9 +205,9 @@ async def delete_offer(deps: Deps, command: DeleteOffer) -> Offer:
             gone = await storage.find_offer(conn, command.chain_id, command.offer_id)
             if gone is None:
                 raise OfferNotFound
-            return gone
+            return shown(gone, chain, now=now)
         await publish(conn, [offer], chain=chain, now=now)
-        return offer
+        return shown(offer, chain, now=now)
 
     return await in_transaction(deps.pool, work)
 

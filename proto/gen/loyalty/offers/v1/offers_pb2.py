@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from loyalty.types.v1 import types_pb2 as loyalty_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eloyalty/offers/v1/offers.proto\x12\x11loyalty.offers.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cloyalty/types/v1/types.proto\"\xbe\x03\n\x05Offer\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12+\n\x04type\x18\x03 \x01(\x0e\x32\x1d.loyalty.offers.v1.Offer.Type\x12\r\n\x05title\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x11\n\texclusion\x18\x06 \x01(\t\x12\x12\n\nstart_date\x18\x07 \x01(\t\x12\x10\n\x08\x65nd_date\x18\x08 \x01(\t\x12\x1a\n\x12\x63oupon_expiry_date\x18\t \x01(\t\x12\x14\n\x0cshown_in_app\x18\n \x01(\x08\x12\x0f\n\x07\x64\x65leted\x18\x0b \x01(\x08\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0e \x01(\x03\x12\x13\n\x0bvisible_now\x18\x0f \x01(\x08\x12\x14\n\x0cimage_digest\x18\x10 \x01(\t\".\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\x10\n\x0cTYPE_INSTANT\x10\x01\"\x8c\x02\n\x12\x43reateOfferRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x11\n\texclusion\x18\x05 \x01(\t\x12\x12\n\nstart_date\x18\x06 \x01(\t\x12\x10\n\x08\x65nd_date\x18\x07 \x01(\t\x12\x1a\n\x12\x63oupon_expiry_date\x18\x08 \x01(\t\x12\x19\n\x0cshown_in_app\x18\t \x01(\x08H\x00\x88\x01\x01\x12&\n\x05\x61\x63tor\x18\n \x01(\x0b\x32\x17.loyalty.types.v1.ActorB\x0f\n\r_shown_in_app\">\n\x13\x43reateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\"\xfe\x02\n\x12UpdateOfferRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x12\n\x05title\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x16\n\texclusion\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x17\n\nstart_date\x18\x06 \x01(\tH\x03\x88\x01\x01\x12\x15\n\x08\x65nd_date\x18\x07 \x01(\tH\x04\x88\x01\x01\x12\x1f\n\x12\x63oupon_expiry_date\x18\x08 \x01(\tH\x05\x88\x01\x01\x12\x19\n\x0cshown_in_app\x18\t \x01(\x08H\x06\x88\x01\x01\x12&\n\x05\x61\x63tor\x18\n \x01(\x0b\x32\x17.loyalty.types.v1.ActorB\x08\n\x06_titleB\x0e\n\x0c_descriptionB\x0c\n\n_exclusionB\r\n\x0b_start_dateB\x0b\n\t_end_dateB\x15\n\x13_coupon_expiry_dateB\x0f\n\r_shown_in_app\">\n\x13UpdateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\"`\n\x12\x44\x65leteOfferRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12&\n\x05\x61\x63tor\x18\x03 \x01(\x0b\x32\x17.loyalty.types.v1.Actor\">\n\x13\x44\x65leteOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\"5\n\x0fGetOfferRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x10\n\x08offer_id\x18\x02 \x01(\t\";\n\x10GetOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\";\n\x11ListOffersRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x14\n\x0cvisible_only\x18\x02 \x01(\x08\">\n\x12ListOffersResponse\x12(\n\x06offers\x18\x01 \x03(\x0b\x32\x18.loyalty.offers.v1.Offer\"|\n\x15\x44uplicateOfferRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12\x10\n\x08offer_id\x18\x03 \x01(\t\x12&\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x17.loyalty.types.v1.Actor\"A\n\x16\x44uplicateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\"\x85\x01\n\x14SetOfferImageRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\x0c\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12&\n\x05\x61\x63tor\x18\x05 \x01(\x0b\x32\x17.loyalty.types.v1.Actor\"@\n\x15SetOfferImageResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\"e\n\x17RemoveOfferImageRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12&\n\x05\x61\x63tor\x18\x03 \x01(\x0b\x32\x17.loyalty.types.v1.Actor\"C\n\x18RemoveOfferImageResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\"J\n\x14GetOfferImageRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\":\n\x15GetOfferImageResponse\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t2\xf5\x06\n\rOffersService\x12\\\n\x0b\x43reateOffer\x12%.loyalty.offers.v1.CreateOfferRequest\x1a&.loyalty.offers.v1.CreateOfferResponse\x12\\\n\x0bUpdateOffer\x12%.loyalty.offers.v1.UpdateOfferRequest\x1a&.loyalty.offers.v1.UpdateOfferResponse\x12\\\n\x0b\x44\x65leteOffer\x12%.loyalty.offers.v1.DeleteOfferRequest\x1a&.loyalty.offers.v1.DeleteOfferResponse\x12S\n\x08GetOffer\x12\".loyalty.offers.v1.GetOfferRequest\x1a#.loyalty.offers.v1.GetOfferResponse\x12\x65\n\x0e\x44uplicateOffer\x12(.loyalty.offers.v1.DuplicateOfferRequest\x1a).loyalty.offers.v1.DuplicateOfferResponse\x12\x62\n\rSetOfferImage\x12\'.loyalty.offers.v1.SetOfferImageRequest\x1a(.loyalty.offers.v1.SetOfferImageResponse\x12k\n\x10RemoveOfferImage\x12*.loyalty.offers.v1.RemoveOfferImageRequest\x1a+.loyalty.offers.v1.RemoveOfferImageResponse\x12\x62\n\rGetOfferImage\x12\'.loyalty.offers.v1.GetOfferImageRequest\x1a(.loyalty.offers.v1.GetOfferImageResponse\x12Y\n\nListOffers\x12$.loyalty.offers.v1.ListOffersRequest\x1a%.loyalty.offers.v1.ListOffersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eloyalty/offers/v1/offers.proto\x12\x11loyalty.offers.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cloyalty/types/v1/types.proto\"\xc1\x04\n\x05Offer\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12+\n\x04type\x18\x03 \x01(\x0e\x32\x1d.loyalty.offers.v1.Offer.Type\x12\r\n\x05title\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x11\n\texclusion\x18\x06 \x01(\t\x12\x12\n\nstart_date\x18\x07 \x01(\t\x12\x10\n\x08\x65nd_date\x18\x08 \x01(\t\x12\x1a\n\x12\x63oupon_expiry_date\x18\t \x01(\t\x12\x14\n\x0cshown_in_app\x18\n \x01(\x08\x12\x0f\n\x07\x64\x65leted\x18\x0b \x01(\x08\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0e \x01(\x03\x12\x13\n\x0bvisible_now\x18\x0f \x01(\x08\x12\x14\n\x0cimage_digest\x18\x10 \x01(\t\x12-\n\x05stage\x18\x11 \x01(\x0e\x32\x1e.loyalty.offers.v1.Offer.Stage\".\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\x10\n\x0cTYPE_INSTANT\x10\x01\"R\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTAGE_AHEAD\x10\x01\x12\x11\n\rSTAGE_RUNNING\x10\x02\x12\x0e\n\nSTAGE_OVER\x10\x03\"\x8c\x02\n\x12\x43reateOfferRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x11\n\texclusion\x18\x05 \x01(\t\x12\x12\n\nstart_date\x18\x06 \x01(\t\x12\x10\n\x08\x65nd_date\x18\x07 \x01(\t\x12\x1a\n\x12\x63oupon_expiry_date\x18\x08 \x01(\t\x12\x19\n\x0cshown_in_app\x18\t \x01(\x08H\x00\x88\x01\x01\x12&\n\x05\x61\x63tor\x18\n \x01(\x0b\x32\x17.loyalty.types.v1.ActorB\x0f\n\r_shown_in_app\">\n\x13\x43reateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\"\xfe\x02\n\x12UpdateOfferRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x12\n\x05title\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x16\n\texclusion\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x17\n\nstart_date\x18\x06 \x01(\tH\x03\x88\x01\x01\x12\x15\n\x08\x65nd_date\x18\x07 \x01(\tH\x04\x88\x01\x01\x12\x1f\n\x12\x63oupon_expiry_date\x18\x08 \x01(\tH\x05\x88\x01\x01\x12\x19\n\x0cshown_in_app\x18\t \x01(\x08H\x06\x88\x01\x01\x12&\n\x05\x61\x63tor\x18\n \x01(\x0b\x32\x17.loyalty.types.v1.ActorB\x08\n\x06_titleB\x0e\n\x0c_descriptionB\x0c\n\n_exclusionB\r\n\x0b_start_dateB\x0b\n\t_end_dateB\x15\n\x13_coupon_expiry_dateB\x0f\n\r_shown_in_app\">\n\x13UpdateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\"`\n\x12\x44\x65leteOfferRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12&\n\x05\x61\x63tor\x18\x03 \x01(\x0b\x32\x17.loyalty.types.v1.Actor\">\n\x13\x44\x65leteOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\"5\n\x0fGetOfferRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x10\n\x08offer_id\x18\x02 \x01(\t\";\n\x10GetOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\";\n\x11ListOffersRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x14\n\x0cvisible_only\x18\x02 \x01(\x08\">\n\x12ListOffersResponse\x12(\n\x06offers\x18\x01 \x03(\x0b\x32\x18.loyalty.offers.v1.Offer\"|\n\x15\x44uplicateOfferRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12\x10\n\x08offer_id\x18\x03 \x01(\t\x12&\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x17.loyalty.types.v1.Actor\"A\n\x16\x44uplicateOfferResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\"\x85\x01\n\x14SetOfferImageRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\x0c\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12&\n\x05\x61\x63tor\x18\x05 \x01(\x0b\x32\x17.loyalty.types.v1.Actor\"@\n\x15SetOfferImageResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\"e\n\x17RemoveOfferImageRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12&\n\x05\x61\x63tor\x18\x03 \x01(\x0b\x32\x17.loyalty.types.v1.Actor\"C\n\x18RemoveOfferImageResponse\x12\'\n\x05offer\x18\x01 \x01(\x0b\x32\x18.loyalty.offers.v1.Offer\"J\n\x14GetOfferImageRequest\x12\x10\n\x08\x63hain_id\x18\x01 \x01(\t\x12\x10\n\x08offer_id\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\":\n\x15GetOfferImageResponse\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t2\xf5\x06\n\rOffersService\x12\\\n\x0b\x43reateOffer\x12%.loyalty.offers.v1.CreateOfferRequest\x1a&.loyalty.offers.v1.CreateOfferResponse\x12\\\n\x0bUpdateOffer\x12%.loyalty.offers.v1.UpdateOfferRequest\x1a&.loyalty.offers.v1.UpdateOfferResponse\x12\\\n\x0b\x44\x65leteOffer\x12%.loyalty.offers.v1.DeleteOfferRequest\x1a&.loyalty.offers.v1.DeleteOfferResponse\x12S\n\x08GetOffer\x12\".loyalty.offers.v1.GetOfferRequest\x1a#.loyalty.offers.v1.GetOfferResponse\x12\x65\n\x0e\x44uplicateOffer\x12(.loyalty.offers.v1.DuplicateOfferRequest\x1a).loyalty.offers.v1.DuplicateOfferResponse\x12\x62\n\rSetOfferImage\x12\'.loyalty.offers.v1.SetOfferImageRequest\x1a(.loyalty.offers.v1.SetOfferImageResponse\x12k\n\x10RemoveOfferImage\x12*.loyalty.offers.v1.RemoveOfferImageRequest\x1a+.loyalty.offers.v1.RemoveOfferImageResponse\x12\x62\n\rGetOfferImage\x12\'.loyalty.offers.v1.GetOfferImageRequest\x1a(.loyalty.offers.v1.GetOfferImageResponse\x12Y\n\nListOffers\x12$.loyalty.offers.v1.ListOffersRequest\x1a%.loyalty.offers.v1.ListOffersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,45 +34,47 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'loyalty.offers.v1.offers_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OFFER']._serialized_start=117
-  _globals['_OFFER']._serialized_end=563
-  _globals['_OFFER_TYPE']._serialized_start=517
-  _globals['_OFFER_TYPE']._serialized_end=563
-  _globals['_CREATEOFFERREQUEST']._serialized_start=566
-  _globals['_CREATEOFFERREQUEST']._serialized_end=834
-  _globals['_CREATEOFFERRESPONSE']._serialized_start=836
-  _globals['_CREATEOFFERRESPONSE']._serialized_end=898
-  _globals['_UPDATEOFFERREQUEST']._serialized_start=901
-  _globals['_UPDATEOFFERREQUEST']._serialized_end=1283
-  _globals['_UPDATEOFFERRESPONSE']._serialized_start=1285
-  _globals['_UPDATEOFFERRESPONSE']._serialized_end=1347
-  _globals['_DELETEOFFERREQUEST']._serialized_start=1349
-  _globals['_DELETEOFFERREQUEST']._serialized_end=1445
-  _globals['_DELETEOFFERRESPONSE']._serialized_start=1447
-  _globals['_DELETEOFFERRESPONSE']._serialized_end=1509
-  _globals['_GETOFFERREQUEST']._serialized_start=1511
-  _globals['_GETOFFERREQUEST']._serialized_end=1564
-  _globals['_GETOFFERRESPONSE']._serialized_start=1566
-  _globals['_GETOFFERRESPONSE']._serialized_end=1625
-  _globals['_LISTOFFERSREQUEST']._serialized_start=1627
-  _globals['_LISTOFFERSREQUEST']._serialized_end=1686
-  _globals['_LISTOFFERSRESPONSE']._serialized_start=1688
-  _globals['_LISTOFFERSRESPONSE']._serialized_end=1750
-  _globals['_DUPLICATEOFFERREQUEST']._serialized_start=1752
-  _globals['_DUPLICATEOFFERREQUEST']._serialized_end=1876
-  _globals['_DUPLICATEOFFERRESPONSE']._serialized_start=1878
-  _globals['_DUPLICATEOFFERRESPONSE']._serialized_end=1943
-  _globals['_SETOFFERIMAGEREQUEST']._serialized_start=1946
-  _globals['_SETOFFERIMAGEREQUEST']._serialized_end=2079
-  _globals['_SETOFFERIMAGERESPONSE']._serialized_start=2081
-  _globals['_SETOFFERIMAGERESPONSE']._serialized_end=2145
-  _globals['_REMOVEOFFERIMAGEREQUEST']._serialized_start=2147
-  _globals['_REMOVEOFFERIMAGEREQUEST']._serialized_end=2248
-  _globals['_REMOVEOFFERIMAGERESPONSE']._serialized_start=2250
-  _globals['_REMOVEOFFERIMAGERESPONSE']._serialized_end=2317
-  _globals['_GETOFFERIMAGEREQUEST']._serialized_start=2319
-  _globals['_GETOFFERIMAGEREQUEST']._serialized_end=2393
-  _globals['_GETOFFERIMAGERESPONSE']._serialized_start=2395
-  _globals['_GETOFFERIMAGERESPONSE']._serialized_end=2453
-  _globals['_OFFERSSERVICE']._serialized_start=2456
-  _globals['_OFFERSSERVICE']._serialized_end=3341
+  _globals['_OFFER']._serialized_end=694
+  _globals['_OFFER_TYPE']._serialized_start=564
+  _globals['_OFFER_TYPE']._serialized_end=610
+  _globals['_OFFER_STAGE']._serialized_start=612
+  _globals['_OFFER_STAGE']._serialized_end=694
+  _globals['_CREATEOFFERREQUEST']._serialized_start=697
+  _globals['_CREATEOFFERREQUEST']._serialized_end=965
+  _globals['_CREATEOFFERRESPONSE']._serialized_start=967
+  _globals['_CREATEOFFERRESPONSE']._serialized_end=1029
+  _globals['_UPDATEOFFERREQUEST']._serialized_start=1032
+  _globals['_UPDATEOFFERREQUEST']._serialized_end=1414
+  _globals['_UPDATEOFFERRESPONSE']._serialized_start=1416
+  _globals['_UPDATEOFFERRESPONSE']._serialized_end=1478
+  _globals['_DELETEOFFERREQUEST']._serialized_start=1480
+  _globals['_DELETEOFFERREQUEST']._serialized_end=1576
+  _globals['_DELETEOFFERRESPONSE']._serialized_start=1578
+  _globals['_DELETEOFFERRESPONSE']._serialized_end=1640
+  _globals['_GETOFFERREQUEST']._serialized_start=1642
+  _globals['_GETOFFERREQUEST']._serialized_end=1695
+  _globals['_GETOFFERRESPONSE']._serialized_start=1697
+  _globals['_GETOFFERRESPONSE']._serialized_end=1756
+  _globals['_LISTOFFERSREQUEST']._serialized_start=1758
+  _globals['_LISTOFFERSREQUEST']._serialized_end=1817
+  _globals['_LISTOFFERSRESPONSE']._serialized_start=1819
+  _globals['_LISTOFFERSRESPONSE']._serialized_end=1881
+  _globals['_DUPLICATEOFFERREQUEST']._serialized_start=1883
+  _globals['_DUPLICATEOFFERREQUEST']._serialized_end=2007
+  _globals['_DUPLICATEOFFERRESPONSE']._serialized_start=2009
+  _globals['_DUPLICATEOFFERRESPONSE']._serialized_end=2074
+  _globals['_SETOFFERIMAGEREQUEST']._serialized_start=2077
+  _globals['_SETOFFERIMAGEREQUEST']._serialized_end=2210
+  _globals['_SETOFFERIMAGERESPONSE']._serialized_start=2212
+  _globals['_SETOFFERIMAGERESPONSE']._serialized_end=2276
+  _globals['_REMOVEOFFERIMAGEREQUEST']._serialized_start=2278
+  _globals['_REMOVEOFFERIMAGEREQUEST']._serialized_end=2379
+  _globals['_REMOVEOFFERIMAGERESPONSE']._serialized_start=2381
+  _globals['_REMOVEOFFERIMAGERESPONSE']._serialized_end=2448
+  _globals['_GETOFFERIMAGEREQUEST']._serialized_start=2450
+  _globals['_GETOFFERIMAGEREQUEST']._serialized_end=2524
+  _globals['_GETOFFERIMAGERESPONSE']._serialized_start=2526
+  _globals['_GETOFFERIMAGERESPONSE']._serialized_end=2584
+  _globals['_OFFERSSERVICE']._serialized_start=2587
+  _globals['_OFFERSSERVICE']._serialized_end=3472
 # @@protoc_insertion_point(module_scope)

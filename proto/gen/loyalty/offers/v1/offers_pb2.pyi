@@ -40,6 +40,25 @@ class Offer(_message.Message):
     TYPE_INSTANT: Offer.Type.ValueType  # 1
     """"Offre instantanée" (LS-50)."""
 
+    class _Stage:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Offer._Stage.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STAGE_UNSPECIFIED: Offer._Stage.ValueType  # 0
+        STAGE_AHEAD: Offer._Stage.ValueType  # 1
+        STAGE_RUNNING: Offer._Stage.ValueType  # 2
+        """Somebody can take it, whether or not the app shows it."""
+        STAGE_OVER: Offer._Stage.ValueType  # 3
+
+    class Stage(_Stage, metaclass=_StageEnumTypeWrapper): ...
+    STAGE_UNSPECIFIED: Offer.Stage.ValueType  # 0
+    STAGE_AHEAD: Offer.Stage.ValueType  # 1
+    STAGE_RUNNING: Offer.Stage.ValueType  # 2
+    """Somebody can take it, whether or not the app shows it."""
+    STAGE_OVER: Offer.Stage.ValueType  # 3
+
     ID_FIELD_NUMBER: _builtins.int
     CHAIN_ID_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
@@ -56,6 +75,7 @@ class Offer(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     VISIBLE_NOW_FIELD_NUMBER: _builtins.int
     IMAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     chain_id: _builtins.str
     type: Global___Offer.Type.ValueType
@@ -76,6 +96,8 @@ class Offer(_message.Message):
     """By the chain's clock, at the time of the answer."""
     image_digest: _builtins.str
     """Of its picture; empty = the chain's logo."""
+    stage: Global___Offer.Stage.ValueType
+    """By the chain's clock, at the time of the answer."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -99,10 +121,11 @@ class Offer(_message.Message):
         version: _builtins.int = ...,
         visible_now: _builtins.bool = ...,
         image_digest: _builtins.str = ...,
+        stage: Global___Offer.Stage.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "coupon_expiry_date", b"coupon_expiry_date", "created_at", b"created_at", "deleted", b"deleted", "description", b"description", "end_date", b"end_date", "exclusion", b"exclusion", "id", b"id", "image_digest", b"image_digest", "shown_in_app", b"shown_in_app", "start_date", b"start_date", "title", b"title", "type", b"type", "updated_at", b"updated_at", "version", b"version", "visible_now", b"visible_now"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "coupon_expiry_date", b"coupon_expiry_date", "created_at", b"created_at", "deleted", b"deleted", "description", b"description", "end_date", b"end_date", "exclusion", b"exclusion", "id", b"id", "image_digest", b"image_digest", "shown_in_app", b"shown_in_app", "stage", b"stage", "start_date", b"start_date", "title", b"title", "type", b"type", "updated_at", b"updated_at", "version", b"version", "visible_now", b"visible_now"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
