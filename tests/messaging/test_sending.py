@@ -69,6 +69,18 @@ async def test_the_chains_language_counts_where_she_chose_none(
     assert "enrolled" in message.body
 
 
+async def test_a_language_that_is_said_after_she_joined_is_the_one_of_her_welcome(
+    messaging: MessagingHarness,
+) -> None:
+    """D20: a till enrols by phone alone, and says who she is a moment later."""
+    chain_id = await messaging.chain()
+    member = await messaging.enroll(chain_id, language=Language.FR)
+    await messaging.tell_contact(replace(member, language=Language.EN, version=2))
+    await messaging.drain()
+    (message,) = await messaging.mailbox(chain_id)
+    assert "enrolled" in message.body
+
+
 async def test_a_later_change_of_her_contact_welcomes_nobody_again(
     messaging: MessagingHarness,
 ) -> None:

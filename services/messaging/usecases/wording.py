@@ -79,7 +79,7 @@ async def words(
         **occasion.params,
     }
     own = by_language(occasion, await _own(conn, delivery))
-    languages = _languages(delivery, chain)
+    languages = _languages(delivery, contact, chain)
     # Own words were checked when they were saved, on other values: where these do not fit, the
     # given ones are said. Where there are none, this message alone fails and no other waits for it.
     for said in (own, {}):
@@ -131,7 +131,7 @@ def by_language(occasion: Occasion, own: Mapping[Language, Words]) -> dict[Langu
 
 
 async def _contact(conn: Connection, delivery: Delivery) -> Contact | None:
-    """What only this moment knows of her: her name, and whether her address is proven."""
+    """What only this moment knows of her: name, language, and whether her address is proven."""
     told = (*templates.CUSTOM, MessageKind.ANNOUNCEMENT)
     if delivery.member_id is None or delivery.kind not in told:
         return None
@@ -228,8 +228,13 @@ def _balances(accounts: Sequence[MemberAccount]) -> dict[str, str]:
     return {"balance": str(first.balance), "term": term, "balances": ", ".join(told)}
 
 
-def _languages(delivery: Delivery, chain: Chain | None) -> list[Language]:
-    """Her language; the chain's where she chose none; both for an answer to a stranger."""
+def _languages(delivery: Delivery, contact: Contact | None, chain: Chain | None) -> list[Language]:
+    """Her language of now; the chain's where she chose none; both for an answer to a stranger.
+
+    A till that enrols her says her language a moment later (D20).
+    """
+    if contact is not None and contact.language is not None:
+        return [contact.language]
     if delivery.language is not None:
         return [delivery.language]
     if delivery.kind is MessageKind.KEYWORD_ANSWER or chain is None:
