@@ -12,7 +12,7 @@ from services.messaging.domain.chain import Language
 from services.messaging.domain.consent import Channel
 from services.messaging.domain.delivery import MessageKind
 from services.messaging.domain.segments import Encoding, measured
-from services.messaging.templates import given
+from services.messaging.templates import Words, given
 
 PARAMS = {"chain": "Mèche", "code": "123456", "link": "https://fidelite.example.ca/m/salon-meche"}
 FRENCH_MAIL = (Channel.EMAIL, Language.FR)
@@ -113,3 +113,21 @@ def test_a_name_is_data_and_never_a_template_or_a_header(name: str) -> None:
 def test_a_very_long_name_is_cut() -> None:
     assert len(templates.short_name("Salon " * 50)) <= templates.NAME_LENGTH_MAX
     assert templates.short_name("Salon Mèche") == "Salon Mèche"
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "read"),
+    [
+        (Language.FR, "Vos points", "Vos points"),
+        (Language.EN, "Vos points", "Your points"),
+        (Language.EN, "Club Léonie", "Club Léonie"),
+    ],
+)
+def test_a_program_that_nobody_named_is_called_in_her_language(
+    language: Language, name: str, read: str
+) -> None:
+    own = {language: Words(subject="", body="{{ program }}")}
+    shown = templates.render(
+        MessageKind.RECEIPT, Channel.SMS, [language], params={"program": name}, own=own
+    )
+    assert shown.body == read

@@ -31,7 +31,7 @@ from services.gateway.web.forms import (
     problems_of,
     read_fields,
 )
-from services.gateway.web.i18n import N_
+from services.gateway.web.i18n import N_, program_name
 
 router = APIRouter()
 
@@ -70,7 +70,9 @@ async def _page(
             if tablet.active
         ],
         salons=names_of(salons),
-        programs={program.id: program.name for program in programs.programs},
+        programs={
+            program.id: program_name(program.name, desk.language) for program in programs.programs
+        },
         fields=fields or default,
         key=new_key(),
     )

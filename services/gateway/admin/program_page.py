@@ -30,6 +30,7 @@ from services.gateway.web.forms import (
     read_fields,
     whole_number,
 )
+from services.gateway.web.i18n import is_unnamed
 
 router = APIRouter()
 
@@ -117,6 +118,11 @@ async def program_page(desk: DeskDep, program_id: str) -> Response:
     return await _edit_form(desk, program_id)
 
 
+def _name(typed: str, program: Program) -> str:
+    """The name to keep: who saves the usual name as her language shows it has named nothing."""
+    return program.name if is_unnamed(typed) and is_unnamed(program.name) else typed
+
+
 def _minutes(text: str, language: str) -> tuple[int, Problems]:
     """The pause between two points, in whole minutes; 0 = none."""
     if text == "0":
@@ -140,7 +146,7 @@ async def save_program(desk: ManagerDesk, program_id: str) -> Response:
         idempotency_key=fields.key,
         chain_id=desk.chain_id,
         program_id=program.id,
-        name=fields.text("name"),
+        name=_name(fields.text("name"), program),
         term_one=fields.text("term_one"),
         term_other=fields.text("term_other"),
         active=fields["active"] == "1",

@@ -18,7 +18,7 @@ from services.gateway.admin.promotions import (
     when_words,
 )
 from services.gateway.admin.rule_words import sections_of
-from services.gateway.web.i18n import N_
+from services.gateway.web.i18n import N_, program_name
 from services.gateway.web.speaker import Speaker
 from services.gateway.web.typesetting import straight
 
@@ -78,9 +78,15 @@ async def parts_of(
     return parts
 
 
+def _named(speaker: Speaker, program: Program) -> str:
+    return program_name(program.name, speaker.language)
+
+
 def _name(speaker: Speaker, program: Program) -> str:
     words = N_("Il s'appelle « %(name)s »; un point: %(one)s, plusieurs: %(other)s.")
-    return speaker.say(words, name=program.name, one=program.term_one, other=program.term_other)
+    return speaker.say(
+        words, name=_named(speaker, program), one=program.term_one, other=program.term_other
+    )
 
 
 def _status(speaker: Speaker, program: Program) -> str:
@@ -152,7 +158,7 @@ async def prepared(
 ) -> Prepared:
     """The message that tells members what of a program is new; nothing is sent by this."""
     parts = await parts_of(speaker, program, sections)
-    name = _plain(program.name)
+    name = _plain(_named(speaker, program))
     lines = [_ended(_plain(line)) for part in parts for line in part.lines]
     opening = speaker.say(N_("{{ chain }}: le programme %(name)s change."), name=name)
     details = speaker.say(N_("Tous les détails: {{ link }}"))

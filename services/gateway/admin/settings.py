@@ -38,7 +38,7 @@ from services.gateway.web.forms import (
     problems_of,
     read_fields,
 )
-from services.gateway.web.i18n import N_
+from services.gateway.web.i18n import N_, program_name
 
 router = APIRouter()
 
@@ -77,7 +77,9 @@ async def _page(
         roles={value: desk.say(words) for value, words in ROLES.values()},
         role_options=[(name, desk.say(words)) for name, (_, words) in ROLES.items()],
         tablets=[tablet for tablet in tablets.tablets if tablet.active],
-        programs={program.id: program.name for program in programs.programs},
+        programs={
+            program.id: program_name(program.name, desk.language) for program in programs.programs
+        },
         salons=salons,
         salon_names=names_of(salons),
         keys=[key for key in keys if not key.HasField("revoked_at")],

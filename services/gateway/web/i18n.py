@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import phonenumbers
 from babel import Locale
@@ -37,6 +37,8 @@ _FOLDER = Path(__file__).parent / "locales"
 _MINOR_DIGITS = 2
 # Longer headers are noise; parsing them would be work for nothing.
 _HEADER_CHARACTERS_MAX = 200
+# What a program is called that nobody named, in each language; `points` writes the French words.
+UNNAMED_PROGRAM: Final = {"fr": "Vos points", "en": "Your points"}
 
 
 def _english() -> Iterable[Catalog]:
@@ -101,6 +103,16 @@ def translate_count(language: str, one: str, many: str, number: int, **params: o
     """Same for words with a number, which is filled in as `%(num)s`."""
     text = texts(language).ngettext(one, many, number)
     return text % {"num": format_number(number, language), **params}
+
+
+def program_name(name: str, language: str) -> str:
+    """A program's name; where nobody chose one, the usual name in the reader's language."""
+    return UNNAMED_PROGRAM[language] if is_unnamed(name) else name
+
+
+def is_unnamed(name: str) -> bool:
+    """Whether a program has the name with which it was made."""
+    return name in UNNAMED_PROGRAM.values()
 
 
 def N_(words: str) -> str:

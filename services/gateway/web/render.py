@@ -49,6 +49,7 @@ def environment(language: str) -> Environment:
     made.globals.update(static=static, lang=language, languages=i18n.LANGUAGES)
     made.filters.update(zip=zip, instant=_instant)
     made.filters["phone"] = i18n.format_phone
+    made.filters["program_name"] = functools.partial(i18n.program_name, language=language)
     made.filters["number"] = functools.partial(i18n.format_number, language=language)
     made.filters["money"] = functools.partial(i18n.format_money, language=language)
     made.filters["day"] = functools.partial(i18n.format_date, language=language)

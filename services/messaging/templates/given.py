@@ -24,6 +24,9 @@ NO_MORE_JOINING = "no_more_joining"
 # Kind or answer, channel, language.
 Key: TypeAlias = tuple[str, Channel, Language]
 
+# What a program is called that nobody named; points writes the French words (DEFAULT_NAME there).
+UNNAMED_PROGRAM: Mapping[Language, str] = {Language.FR: "Vos points", Language.EN: "Your points"}
+
 SUBJECTS: Mapping[Key, str] = {
     ("ONE_TIME_CODE", Channel.EMAIL, Language.FR): "Votre code pour {{ chain }}",
     ("ONE_TIME_CODE", Channel.EMAIL, Language.EN): "Your code for {{ chain }}",

@@ -180,6 +180,8 @@ def _value(name: str, text: str, channel: Channel, language: Language) -> str | 
         written = day(date.fromisoformat(text), language)
         # In a text "août" would cost the message its alphabet; "aout" is the spelling of 1990.
         return written.replace("û", "u") if channel is Channel.SMS else written
+    if name == "program" and text in given.UNNAMED_PROGRAM.values():
+        return given.UNNAMED_PROGRAM[language]
     return one_line(text)[:VALUE_LENGTH_MAX]
 
 
