@@ -244,6 +244,12 @@ def test_a_proxy_before_the_gateway_can_be_named(compose: dict[str, Any]) -> Non
     )
 
 
+def test_the_panel_can_say_where_to_write_for_another_plan(compose: dict[str, Any]) -> None:
+    """Goal: "Contactez-nous" has an address; the README says by which setting."""
+    assert compose["services"]["gateway"]["environment"]["CONTACT_EMAIL"] == "${CONTACT_EMAIL:-}"
+    assert "CONTACT_EMAIL" in (COMPOSE.parent / "README.md").read_text()
+
+
 def test_the_head_of_the_file_makes_every_secret_that_it_wants() -> None:
     """Goal: secrets are made once and kept, for other ones would find the kept data locked."""
     text = COMPOSE.read_text()
