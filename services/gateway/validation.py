@@ -64,6 +64,9 @@ def _error(finding: Mapping[str, Any]) -> ApiError:
         return ApiError.of(code)
     if kind == "string_too_short" and params.get("min_length") == "1":
         code = "VALUE_EMPTY"
+    if code == "INVALID_ENUM_VALUE":
+        # Pydantic writes "'fr' or 'en'", and only in English.
+        params["expected"] = params.get("expected", "").replace(" or ", ", ").replace("'", "")
     if kind == "refused":
         # Our own validators name the code themselves.
         code = params.pop("code", code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -26,6 +26,7 @@ class Form(BaseModel):
     at: Moment | None = None
     day: Day | None = None
     flag: Flag | None = None
+    language: Literal["fr", "en"] | None = None
 
 
 def codes_of(**said: Any) -> list[tuple[str, str]]:
@@ -145,3 +146,17 @@ def test_fields_are_told_as_the_caller_wrote_them() -> None:
         "query.mappings[0].phone_number"
     )
     assert field_of(("query", "limit")) == "limit"
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("fr", "Une de ces valeurs est attendue\N{NO-BREAK SPACE}: fr, en."),
+        ("en", "This must be one of: fr, en."),
+    ],
+)
+def test_values_that_may_stand_are_listed_in_one_language(language: str, told: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Form.model_validate({"language": "es"})
+    (error,) = errors_of(refused.value.errors())
+    assert error.told(language) == told
