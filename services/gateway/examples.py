@@ -54,6 +54,8 @@ _MERCHANT = {
     "slug": "salon-leonie",
     "timezone": "America/Toronto",
     "sandbox": True,
+    "address": {"address_line_1": "12, rue Principale, Montréal QC H2X 1Y4"},
+    "phone_number": "+15145550100",
 }
 _CUSTOMER_IN = {
     "given_name": "Alice",
@@ -155,6 +157,10 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "UpdateLocation": Example({"location": {"status": "ACTIVE"}}, {"location": _LOCATION}),
     "ListMerchants": Example(None, {"merchant": [_MERCHANT]}),
     "RetrieveMerchant": Example(None, {"merchant": _MERCHANT}),
+    "UpdateMerchant": Example(
+        {"merchant": {name: _MERCHANT[name] for name in ("address", "phone_number")}},
+        {"merchant": _MERCHANT},
+    ),
     "CreateCustomer": Example({"idempotency_key": KEY, **_CUSTOMER_IN}, {"customer": _CUSTOMER}),
     "ListCustomers": Example(None, {"customers": [_CUSTOMER]}),
     "SearchCustomers": Example(

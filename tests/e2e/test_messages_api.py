@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.e2e.chains import Chain, fresh_key, key_with, open_chain, operator
+from tests.e2e.chains import Chain, fresh_key, fresh_phone, key_with, open_chain, operator
+from tests.e2e.test_messages import mail_when
 from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -171,6 +172,41 @@ async def test_a_birthday_wish_has_words_in_english_too(client: httpx.AsyncClien
     assert refused.status_code == 400
     assert refused.json()["errors"][0]["field"] == "scheduled_message.english.email_body"
     assert (await client.delete(path)).status_code == 200
+
+
+async def test_the_chains_own_address_and_phone_are_set_by_the_api(
+    stack: Stack, charlies: Chain
+) -> None:
+    """D18: what is left out stays; HELP tells the number; one salon's key may not speak for all."""
+    chain = await open_chain(stack, salon={"name": "Salon Nord"})
+    address = {"address_line_1": "12, rue Principale, Montréal QC"}
+    path = "/v2/merchants/me"
+    phone = fresh_phone()
+    async with chain.client() as client:
+        number = (await client.get("/v2/messages/text-to-join")).json()["sender_number"]
+        said = {"merchant": {"address": address, "phone_number": "(514) 555-0100"}}
+        answer = await client.put(path, json=said)
+        assert answer.status_code == 200, answer.text
+        partly = await client.put(path, json={"merchant": {"phone_number": "+15145550101"}})
+        help_text = {"from": phone, "to": number, "body": "AIDE"}
+        await client.post("/v2/sandbox/sms", json=help_text)
+        mail = await mail_when(client, phone, bool)
+        shown = (await client.get(path)).json()["merchant"]
+        wrong = await client.put(path, json={"merchant": {"phone_number": "abc"}})
+    assert partly.json()["merchant"]["address"] == address
+    assert (shown["address"], shown["phone_number"]) == (address, "+15145550101")
+    assert "+15145550101" in mail[0]["body"]
+    assert wrong.status_code == 400
+    assert wrong.json()["errors"][0]["field"] == "merchant.phone_number"
+    for key, status in (
+        (await key_with(chain, "MERCHANT_PROFILE_READ"), 403),
+        (await key_with(chain, "MERCHANT_PROFILE_WRITE", salon_ids=(chain.salon_id,)), 403),
+    ):
+        async with chain.client(key) as other:
+            assert (await other.put(path, json=said)).status_code == status
+    async with charlies.client() as charlie:
+        foreign = f"/v2/merchants/{chain.told['chain_id']}"
+        assert (await charlie.put(foreign, json=said)).status_code == 404
 
 
 async def test_a_stranger_with_a_made_up_link_unsubscribes_nobody(stack: Stack) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from fastapi import APIRouter
 from loyalty.enrollment.v1 import enrollment_pb2
@@ -15,6 +15,7 @@ from services.gateway.errors import ApiError, Json, api_fields
 from services.gateway.pos.caller import Caller, Owner, ProfileReader
 from services.gateway.pos.fields import Address, Key, Line, Name, Part, Phone, id_or_none
 from services.gateway.pos.shapes import (
+    LocationAddressShape,
     LocationShape,
     country_of,
     language_code,
@@ -43,6 +44,9 @@ class MerchantShape(TypedDict):
     slug: str
     timezone: str
     sandbox: bool
+    # Below e-mails that advertise, and in the answer to HELP and AIDE.
+    address: NotRequired[LocationAddressShape]
+    phone_number: NotRequired[str]
 
 
 class LocationAnswer(TypedDict):
@@ -69,8 +73,8 @@ class MerchantsAnswer(TypedDict):
     merchant: list[MerchantShape]
 
 
-class LocationAddressIn(Part):
-    """Where a salon is."""
+class AddressIn(Part):
+    """Where a salon is, or where the chain gets its mail."""
 
     address_line_1: Address | None = None
 
@@ -80,7 +84,7 @@ class LocationIn(Part):
 
     name: Name | None = None
     timezone: Annotated[Line, Field(max_length=64)] | None = None
-    address: LocationAddressIn | None = None
+    address: AddressIn | None = None
     phone_number: Phone | None = None
     status: Literal["ACTIVE", "INACTIVE"] | None = None
 
@@ -92,6 +96,23 @@ class SaveLocation(Part):
     idempotency_key: Key | None = None
 
 
+class MerchantIn(Part):
+    """Where the chain is reached; a field that is left out stays, an empty one is taken away."""
+
+    address: AddressIn | None = None
+    phone_number: Phone | None = None
+
+
+class SaveMerchant(Part):
+    """The chain's own address and phone number."""
+
+    merchant: MerchantIn
+
+
+_MERCHANT_FIELDS = {
+    "postal_address": "merchant.address.address_line_1",
+    "contact_phone": "merchant.phone_number",
+}
 _FIELDS = {
     "name": "location.name",
     "time_zone": "location.timezone",
@@ -182,7 +203,7 @@ async def update_location(caller: Owner, location_id: str, body: SaveLocation) -
 async def _merchant(caller: Caller) -> MerchantShape:
     chain = await caller.chain()
     salons = await caller.salons()
-    return {
+    shape: MerchantShape = {
         "id": chain.id,
         "business_name": chain.name,
         "country": country_of(chain.home_time_zone),
@@ -196,6 +217,11 @@ async def _merchant(caller: Caller) -> MerchantShape:
         "timezone": chain.home_time_zone,
         "sandbox": chain.sandbox,
     }
+    if chain.postal_address:
+        shape["address"] = {"address_line_1": chain.postal_address}
+    if chain.contact_phone:
+        shape["phone_number"] = chain.contact_phone
+    return shape
 
 
 @router.get("/merchants", response_model=MerchantsAnswer, operation_id="ListMerchants")
@@ -209,6 +235,38 @@ async def list_merchants(caller: ProfileReader) -> Response:
 )
 async def get_merchant(caller: ProfileReader, merchant_id: str) -> Response:
     """The chain that the key belongs to: `me`, or its id."""
+    _require_own(caller, merchant_id)
+    return Json({"merchant": await _merchant(caller)})
+
+
+def _require_own(caller: Caller, merchant_id: str) -> None:
     if merchant_id != "me" and id_or_none(merchant_id) != caller.chain_id:
         raise ApiError.of("NOT_FOUND")
+
+
+@router.put(
+    "/merchants/{merchant_id}", response_model=MerchantAnswer, operation_id="UpdateMerchant"
+)
+async def update_merchant(caller: Owner, merchant_id: str, body: SaveMerchant) -> Response:
+    """Set the postal address and phone number of the chain, which e-mails that advertise need.
+
+    The address stands below them; the phone number is told to who texts HELP or AIDE.
+    """
+    _require_own(caller, merchant_id)
+    if caller.salon_ids:
+        # A key of one salon does not speak for the chain.
+        raise ApiError.of("FORBIDDEN")
+    wanted = body.merchant
+    with api_fields(_MERCHANT_FIELDS):
+        await caller.deps.clients.enrollment.UpdateChain(
+            enrollment_pb2.UpdateChainRequest(
+                chain_id=caller.chain_id,
+                postal_address=wanted.address.address_line_1 if wanted.address else None,
+                contact_phone=wanted.phone_number,
+                actor=caller.actor,
+            )
+        )
+    caller.deps.chains.forget(await caller.chain())
+    # An offer that is sent a moment later must find the address.
+    await settle(caller.deps.clients.clocks, seconds_max=KNOWN_SECONDS_MAX)
     return Json({"merchant": await _merchant(caller)})
