@@ -18,6 +18,9 @@
     try { return localStorage.getItem(key); } catch (error) { return null; }
   }
 
+  // A form without fields leaves a bare "?" behind the address of the page it opened.
+  if (location.href.endsWith('?')) history.replaceState(null, '', location.pathname);
+
   // The last balance, with its time, for the offline page.
   function keepBalance() {
     var shown = document.querySelector('[data-keep-balance]');
