@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote, urlsplit
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -35,7 +36,8 @@ async def agree(browser: Browser, salon: Salon, name: str) -> str:
         await page.get_by_label(re.compile("recevoir des textos")).check()
         await page.get_by_role("button", name="S’inscrire").click()
         await expect(page.get_by_text("Bienvenue! Vous êtes membre.")).to_be_visible()
-        await phone.open(f"/offers/{salon.offer_id}")
+        await phone.open(f"/signin?next={quote(urlsplit(salon.app).path)}/offers")
+        await page.get_by_label("Courriel ou numéro de téléphone").fill(phone.number)
         await phone.prove()
         await expect(page.get_by_role("button", name="Prendre")).to_be_visible()
         return phone.number

@@ -49,7 +49,7 @@ WARNINGS: Final = {
         "L'application ne montre cette offre qu'à partir de sa date de début; "
         "le message part avant."
     ),
-    "offer_ended": N_("Cette offre est terminée: son lien ne mène plus à rien."),
+    "offer_ended": N_("Cette offre est terminée: personne ne peut plus la prendre."),
     "salon_name_missing": N_("Le message ne dit pas le nom du salon: vos clients le cherchent."),
 }
 _SHOWN: Final = {name: name for name in ("send_at", "member_ids", "filter")} | WORDS_AT

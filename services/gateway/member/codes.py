@@ -18,11 +18,12 @@ from loyalty.enrollment.v1.enrollment_pb2 import (
 )
 from loyalty.types.v1.types_pb2 import CHANNEL_EMAIL
 
-from services.chassis.errors import RemoteRefusal
+from services.chassis.errors import RemoteRefusal, Unavailable
 from services.chassis.signing import Unsealable
 from services.gateway.auth import clear_cookie, set_cookie
 from services.gateway.errors import ApiError
 from services.gateway.member.door import MemberDep, PageRoute, Visit, VisitDep
+from services.gateway.member.offered import offer_at, take, taken_path
 from services.gateway.web.forms import (
     NO_PROBLEMS,
     Contact,
@@ -52,6 +53,8 @@ class CodeStep:
     next_path: str
     # The address is not hers yet: she wishes to add it.
     adds: bool = False
+    # She pressed "Prendre": with the right code this offer is hers.
+    offer_id: str = ""
 
 
 def _keep(visit: Visit, response: Response, step: CodeStep) -> None:
@@ -75,11 +78,11 @@ def _held(visit: Visit) -> CodeStep | None:
 
 
 async def send_code(
-    visit: Visit, contact: Contact, *, next_path: str, adds: bool = False
+    visit: Visit, contact: Contact, *, next_path: str, adds: bool = False, offer_id: str = ""
 ) -> Response:
     """Send a code to this address and go to the page that asks for it. Raises refusals.
 
-    `adds`: the signed-in member wishes to add the address to hers.
+    `adds`: the signed-in member wishes to add the address to hers. `offer_id`: she takes it.
     """
     limits = visit.deps.limits
     network = limits.network_of(visit.request)
@@ -109,6 +112,7 @@ async def send_code(
         email=contact.email,
         next_path=visit.own_path(next_path),
         adds=adds,
+        offer_id=offer_id,
     )
     _keep(visit, response, step)
     return response
@@ -117,14 +121,19 @@ async def send_code(
 @router.get("/m/{slug}/signin")
 async def sign_in_page(visit: VisitDep) -> Response:
     """For a member on a new phone: where shall the code go?"""
-    return _sign_in(visit, visit.request.query_params.get("next", ""))
+    return await _sign_in(visit, visit.request.query_params.get("next", ""))
 
 
-def _sign_in(
+async def _sign_in(
     visit: Visit, next_path: str, *, typed: str = "", problems: Problems = NO_PROBLEMS
 ) -> Response:
+    own = visit.own_path(next_path)
     return visit.show(
-        "signin.html", problems=problems, typed=typed, next_path=visit.own_path(next_path)
+        "signin.html",
+        problems=problems,
+        typed=typed,
+        next_path=own,
+        offer=await offer_at(visit, own),
     )
 
 
@@ -139,7 +148,7 @@ async def sign_in(visit: VisitDep) -> Response:
         problems = problems_of(
             refusal, visit.language, shown={"phone": "contact", "email": "contact"}
         )
-        return _sign_in(visit, fields["next"], typed=typed, problems=problems)
+        return await _sign_in(visit, fields["next"], typed=typed, problems=problems)
 
 
 @router.post("/m/{slug}/verify")
@@ -153,14 +162,17 @@ async def verify_self(visit: MemberDep) -> Response:
     by_email = member.registered_by == CHANNEL_EMAIL or not member.phone
     contact = Contact(email=member.email) if by_email else Contact(phone=member.phone)
     try:
-        return await send_code(visit, contact, next_path=fields["next"])
+        return await send_code(
+            visit, contact, next_path=fields["next"], offer_id=fields["offer_id"]
+        )
     except RemoteRefusal:
         step = _held(visit)
         if step is None or (step.phone, step.email) != (contact.phone, contact.email):
             raise
         # A code went to her a moment ago; it is still good.
         response = visit.go("/code")
-        _keep(visit, response, replace(step, next_path=visit.own_path(fields["next"])))
+        own = visit.own_path(fields["next"])
+        _keep(visit, response, replace(step, next_path=own, offer_id=fields["offer_id"]))
         return response
 
 
@@ -194,10 +206,28 @@ async def check_code(visit: VisitDep) -> Response:
         problems = problems_of(refusal, visit.language, shown={"code": "code"})
         return visit.show("code.html", problems=problems, step=step)
     visit.deps.authenticator.forget(answer.session_token)
-    response = visit.go(step.next_path.removeprefix(visit.base))
+    next_path = step.next_path.removeprefix(visit.base)
+    if step.offer_id:
+        next_path = await _taken(visit, step, answer.session_token) or next_path
+    response = visit.go(next_path)
     visit.sign_in(response, answer.session_token)
     clear_cookie(response, visit.deps, CODE_COOKIE, path=visit.base)
     return response
+
+
+async def _taken(visit: Visit, step: CodeStep, token: str) -> str:
+    """Where she sees the coupon that she pressed "Prendre" for; empty where it cannot be hers.
+
+    The offer's own page, to which she goes back then, tells why.
+    """
+    try:
+        principal = await visit.deps.authenticator.principal(token)
+        if principal is None:
+            return ""
+        key = step.challenge_id
+        return taken_path(before=await take(visit, step.offer_id, actor=principal.actor, key=key))
+    except (RemoteRefusal, Unavailable):
+        return ""
 
 
 @router.post("/m/{slug}/code/again")
@@ -208,7 +238,9 @@ async def send_code_again(visit: VisitDep) -> Response:
         return visit.go("/signin")
     contact = Contact(phone=step.phone, email=step.email)
     try:
-        return await send_code(visit, contact, next_path=step.next_path, adds=step.adds)
+        return await send_code(
+            visit, contact, next_path=step.next_path, adds=step.adds, offer_id=step.offer_id
+        )
     except RemoteRefusal as refusal:
         problems = problems_of(refusal, visit.language)
         return visit.show("code.html", problems=problems, step=step)

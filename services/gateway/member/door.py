@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response
@@ -24,6 +24,8 @@ from services.gateway.web.render import page
 # She stays signed in on her phone; enrollment ends the session earlier if it must.
 MEMBER_COOKIE_SECONDS = 400 * 24 * 3600
 NEXT_LENGTH_MAX = 512
+# The short word in a link that says where it stood.
+MARK_LENGTH_MAX = 20
 
 
 class Elsewhere(Exception):
@@ -146,6 +148,18 @@ class Visit:
         """French words in the visitor's language."""
         return i18n.translate(self.language, words, **params)
 
+    def asked_in(self) -> Elsewhere:
+        """A visitor must become a member or sign in first; she comes back to this page after.
+
+        The mark of the link that brought her stays with her (D24).
+        """
+        here = ""
+        if self.request.method in {"GET", "HEAD"}:
+            here = self.own_path(self.request.url.path)
+        query = {"next": here, "s": self.request.query_params.get("s", "")[:MARK_LENGTH_MAX]}
+        said = urlencode({name: value for name, value in query.items() if value}, safe="/")
+        return Elsewhere(f"{self.base}?{said}" if here else self.base)
+
     def own_path(self, path: str) -> str:
         """A path to return to if it is one of this chain's own, else nothing."""
         fits = len(path) <= NEXT_LENGTH_MAX and "\\" not in path and path.isprintable()
@@ -196,11 +210,9 @@ VisitDep = Annotated[Visit, Depends(visit)]
 async def member_visit(visit: VisitDep) -> Visit:
     """A visit of a signed-in member; others are asked in first and come back after."""
     if visit.principal is None:
-        request = visit.request
-        if wants_json(request):
+        if wants_json(visit.request):
             raise ApiError.of("UNAUTHORIZED")
-        here = visit.own_path(request.url.path) if request.method in {"GET", "HEAD"} else ""
-        raise Elsewhere(f"{visit.base}?next={quote(here, safe='/')}" if here else visit.base)
+        raise visit.asked_in()
     return visit
 
 

@@ -30,9 +30,10 @@ from services.chassis.signing import Unsealable
 from services.gateway.errors import ApiError
 from services.gateway.member import holdings
 from services.gateway.member.codes import send_code
-from services.gateway.member.door import PageRoute, Visit, VisitDep
+from services.gateway.member.door import MARK_LENGTH_MAX, PageRoute, Visit, VisitDep
 from services.gateway.member.earns import earn
 from services.gateway.member.install import phone_kind
+from services.gateway.member.offered import offer_at
 from services.gateway.web.forms import (
     NO_PROBLEMS,
     Contact,
@@ -92,6 +93,7 @@ async def join_page(
     query = visit.request.query_params
     texted = (fields or query).get("t", "")[:TOKEN_LENGTH_MAX]
     said = fields or Fields(phone=texted_phone(visit, texted))
+    next_path = visit.own_path(said["next"] or query.get("next", ""))
     return visit.show(
         "join.html",
         problems=problems,
@@ -99,8 +101,9 @@ async def join_page(
         key=new_key(),
         earn_token=earn_token,
         texted=texted,
-        mark=said["s"] or query.get("s", "")[:20],
-        next_path=visit.own_path(said["next"] or query.get("next", "")),
+        mark=said["s"] or query.get("s", "")[:MARK_LENGTH_MAX],
+        next_path=next_path,
+        offer=await offer_at(visit, next_path),
         done=query.get("done", ""),
         first_visit=first_visit,
         phone=phone_kind(visit.request),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 from fastapi import APIRouter, Response
 from loyalty.offers.v1.offers_pb2 import GetOfferImageRequest, ListOffersRequest, Offer
-from loyalty.rewards.v1.rewards_pb2 import SearchRewardsRequest, TakeOfferRequest
+from loyalty.rewards.v1.rewards_pb2 import SearchRewardsRequest
 
 from services.chassis.errors import RemoteRefusal
 from services.gateway.clients import Clients
 from services.gateway.member.door import MemberDep, NothingHere, PageRoute, Visit, VisitDep
+from services.gateway.member.offered import can_be_taken, offer_of, take, taken_path
 from services.gateway.web.assets import FOREVER
 from services.gateway.web.forms import NO_PROBLEMS, Problems, new_key, problems_of, read_fields
 
@@ -34,49 +34,62 @@ async def _taken(clients: Clients, chain_id: str, member_id: str) -> set[str]:
     return {reward.offer_id for reward in answer.rewards if reward.offer_id}
 
 
-async def _offers_page(visit: Visit, *, problems: Problems = NO_PROBLEMS) -> Response:
+@router.get("/m/{slug}/offers")
+async def offers_page(visit: MemberDep) -> Response:
+    """The offers between their dates, with description and exclusion before the choice."""
     clients = visit.deps.clients
     async with asyncio.TaskGroup() as group:
         offers = group.create_task(_visible(clients, visit.chain.id))
         taken = group.create_task(_taken(clients, visit.chain.id, visit.member_id))
     return visit.show(
-        "offers.html",
-        problems=problems,
-        offers=offers.result(),
-        taken=taken.result(),
-        key=new_key(),
+        "offers.html", offers=offers.result(), taken=taken.result(), key=new_key(), alone=False
     )
 
 
-@router.get("/m/{slug}/offers")
-async def offers_page(visit: MemberDep) -> Response:
-    """The offers between their dates, with description and exclusion before the choice."""
-    return await _offers_page(visit)
-
-
-def _one_of(offers: Sequence[Offer], offer_id: str) -> Offer:
-    for offer in offers:
-        if offer.id == offer_id:
-            return offer
-    raise NothingHere
-
-
 @router.get("/m/{slug}/offers/{offer_id}")
-async def offer_page(visit: MemberDep, offer_id: str) -> Response:
-    """One offer: where the link of a message leads."""
-    offer = _one_of(await _visible(visit.deps.clients, visit.chain.id), offer_id)
+async def offer_page(visit: VisitDep, offer_id: str) -> Response:
+    """One offer: where the link of a message leads. A visitor is asked in, and comes back."""
+    offer = await offer_of(visit, offer_id)
+    if not can_be_taken(offer):
+        return await _closed_page(visit, offer)
+    if visit.principal is None:
+        raise visit.asked_in()
     return await _offer_page(visit, offer)
 
 
 async def _offer_page(visit: Visit, offer: Offer, *, problems: Problems = NO_PROBLEMS) -> Response:
-    if not visit.signed_in.verified:
-        return visit.show(
-            "verify.html",
-            next_path=f"{visit.base}/offers/{offer.id}",
-            cancel_path=f"{visit.base}/offers",
-        )
     taken = await _taken(visit.deps.clients, visit.chain.id, visit.member_id)
-    return visit.show("offers.html", problems=problems, offers=[offer], taken=taken, key=new_key())
+    return visit.show(
+        "offers.html", problems=problems, offers=[offer], taken=taken, key=new_key(), alone=True
+    )
+
+
+async def _closed_page(visit: Visit, offer: Offer) -> Response:
+    """What is the matter with an offer that cannot be taken today, and a way on."""
+    taken: set[str] = set()
+    if visit.principal is not None:
+        taken = await _taken(visit.deps.clients, visit.chain.id, visit.member_id)
+    return visit.show("offer_closed.html", offer=offer, taken=offer.id in taken)
+
+
+@router.get("/m/{slug}/offers/{offer_id}/verify")
+async def verify_for_offer(visit: MemberDep, offer_id: str) -> Response:
+    """The code that comes before the first coupon; with it the offer is hers at once (D34)."""
+    offer = await offer_of(visit, offer_id)
+    here = f"/offers/{offer.id}"
+    if visit.signed_in.verified or not can_be_taken(offer):
+        return visit.go(here)
+    return visit.show(
+        "verify.html",
+        reason=visit.say(
+            "Pour prendre « %(offer)s », nous vérifions une seule fois que c'est bien vous. "
+            "Nous vous envoyons un code; entrez-le, et l'offre est à vous.",
+            offer=offer.title,
+        ),
+        next_path=visit.base + here,
+        cancel_path=visit.base + here,
+        offer_id=offer.id,
+    )
 
 
 @router.get("/m/{slug}/offers/{offer_id}/image/{digest}")
@@ -96,24 +109,17 @@ async def take_offer(visit: MemberDep, offer_id: str) -> Response:
     fields = await read_fields(visit.request)
     principal = visit.signed_in
     await visit.deps.limits.check("reward", visit.chain.id, principal.session_id)
-    clients = visit.deps.clients
-    offer = _one_of(await _visible(clients, visit.chain.id), offer_id)
+    offer = await offer_of(visit, offer_id)
+    if not can_be_taken(offer):
+        return await _closed_page(visit, offer)
     if not principal.verified:
-        return visit.go(f"/offers/{offer.id}")
+        return visit.go(f"/offers/{offer.id}/verify")
     try:
-        answer = await clients.rewards.TakeOffer(
-            TakeOfferRequest(
-                idempotency_key=fields.key,
-                chain_id=visit.chain.id,
-                member_id=visit.member_id,
-                offer_id=offer.id,
-                actor=principal.actor,
-            )
-        )
+        before = await take(visit, offer.id, actor=principal.actor, key=fields.key)
     except RemoteRefusal as refusal:
-        return await _offers_page(visit, problems=problems_of(refusal, visit.language))
-    await visit.deps.live.publish(visit.chain.id, visit.member_id, "rewards")
-    return visit.go("/rewards?done=" + ("coupon_again" if answer.already_taken else "coupon"))
+        problems = problems_of(refusal, visit.language)
+        return await _offer_page(visit, offer, problems=problems)
+    return visit.go(taken_path(before=before))
 
 
 @router.get("/m/{slug}/offers/{offer_id}/take")
