@@ -18,7 +18,7 @@ from services.chassis.errors import RemoteRefusal
 from services.chassis.signing import token_digest
 from services.gateway.clients import Clients
 from services.gateway.deps import Deps, DepsDep, get_deps
-from services.gateway.errors import ApiError
+from services.gateway.errors import ApiError, from_remote
 from services.gateway.live import LiveHub
 
 MEMBER_COOKIE: Final = "meche_member"
@@ -63,6 +63,17 @@ class Authenticator:
             asked.add_done_callback(lambda _: self._asked.pop(digest, None))
         # Shielded: a visitor who leaves must not cancel the others who wait for the same answer.
         return await asyncio.shield(asked)
+
+    async def farewell(self, token: str) -> ApiError | None:
+        """Why a member's session of this token is no more, where she should be told; else None."""
+        if not token or len(token) > TOKEN_LENGTH_MAX:
+            return None
+        try:
+            await self._clients.enrollment.Authenticate(AuthenticateRequest(token=token))
+        except RemoteRefusal as refusal:
+            if refusal.code == "session_superseded":
+                return from_remote(refusal)
+        return None
 
     async def _ask(self, digest: bytes, token: str) -> Principal | None:
         epoch = self._epoch

@@ -159,6 +159,19 @@ _ENROLLMENT: Final[Mapping[str, Words]] = {
         en="Please sign in again.",
         fr="Veuillez vous connecter de nouveau.",
     ),
+    "SESSION_SUPERSEDED": Words(
+        status=401,
+        public="UNAUTHORIZED",
+        en=(
+            "You were signed out on this device, because your phone number or e-mail was "
+            "confirmed by a code on another one. If that was you, sign in here with a code too."
+        ),
+        fr=(
+            "Cet appareil a été déconnecté de votre compte, parce que votre numéro ou votre "
+            "courriel a été confirmé par un code sur un autre. Si c’était vous, entrez ici aussi "
+            "avec un code."
+        ),
+    ),
     "CREDENTIALS_WRONG": Words(
         status=401,
         public="UNAUTHORIZED",

@@ -85,8 +85,17 @@ async def test_who_enrolled_with_her_number_loses_that_session_when_she_proves_i
     code = await house.code(made.chain.id, first.challenge_id)
     alice = await _try(house, made.chain.id, first.challenge_id, code)
     assert alice.session_token != mallory.session_token
-    assert (await refusal(house.who(mallory.session_token))).code == "unauthenticated"
+    assert (await refusal(house.who(mallory.session_token))).code == "session_superseded"
     assert (await house.who(alice.session_token)).verified
+
+
+async def test_only_a_session_that_lost_to_a_proof_is_told_why(house: House) -> None:
+    """D34: who signed out herself, and a session nobody knows, hear what all hear."""
+    made = await house.chain()
+    joined = await house.enroll(made.chain.id, phone=new_phone(), start_session=True)
+    await house.call.SignOut(pb.SignOutRequest(token=joined.session_token))
+    for token in (joined.session_token, joined.session_token[:-4] + "aaaa"):
+        assert (await refusal(house.who(token))).code == "unauthenticated"
 
 
 async def test_a_session_of_somebody_else_is_not_verified(

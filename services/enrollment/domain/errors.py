@@ -232,6 +232,12 @@ class Unauthenticated(Unproven):
     code = "unauthenticated"
 
 
+class SessionSuperseded(Unproven):
+    """A member's session that proved nothing ended when a code was entered on another device."""
+
+    code = "session_superseded"
+
+
 class CredentialsWrong(Unproven):
     """E-mail and password do not open an active staff account: all alike."""
 

@@ -81,6 +81,23 @@ async def end_unverified_sessions(
     return [row["token_digest"] for row in rows]
 
 
+async def was_superseded(conn: Connection, token_digest: bytes) -> bool:
+    """Whether a session that proved nothing has ended, and its member has proven herself since."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM member_session AS session
+            JOIN member_session AS proven
+                 ON proven.chain_id = session.chain_id AND proven.member_id = session.member_id
+            WHERE session.token_digest = $1 AND session.ended_at IS NOT NULL
+              AND NOT session.verified AND proven.verified AND proven.ended_at IS NULL
+        )
+        """,
+        token_digest,
+    )
+    return found
+
+
 async def end_session(conn: Connection, *, token_digest: bytes, now: datetime) -> bool:
     """End the session of this token; False when there is none that lives."""
     return (

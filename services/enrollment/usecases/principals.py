@@ -15,7 +15,7 @@ from services.enrollment.domain.credentials import (
     TokenKind,
     kind_of,
 )
-from services.enrollment.domain.errors import Unauthenticated
+from services.enrollment.domain.errors import SessionSuperseded, Unauthenticated
 from services.enrollment.storage import member_sessions, principals
 from services.enrollment.storage import staff as staff_storage
 from services.enrollment.storage.principals import Seen
@@ -26,7 +26,9 @@ async def authenticate(deps: Deps, token: str) -> Principal:
     """Turn a bearer token into who it speaks for: one indexed query.
 
     Now and then a second one writes down that the token was used, which also keeps a session
-    alive. Refuses with Unauthenticated: unknown, expired, ended and revoked all alike.
+    alive. Refuses with SessionSuperseded a session that ended because her address was proven
+    elsewhere, so that her phone can say so; with Unauthenticated: unknown, expired, ended and
+    revoked all alike.
     """
     kind = kind_of(token)
     if kind is None:
@@ -35,6 +37,8 @@ async def authenticate(deps: Deps, token: str) -> Principal:
     async with reading(deps) as conn:
         seen = await _find(deps, conn, kind, digest)
         if seen is None:
+            if kind is TokenKind.MEMBER and await member_sessions.was_superseded(conn, digest):
+                raise SessionSuperseded
             raise Unauthenticated
         await _note(deps, conn, kind, digest, seen)
     return seen.principal

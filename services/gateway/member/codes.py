@@ -134,6 +134,7 @@ async def _sign_in(
         typed=typed,
         next_path=own,
         offer=await offer_at(visit, own),
+        farewell=await visit.farewell(),
     )
 
 

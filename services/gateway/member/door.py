@@ -148,6 +148,14 @@ class Visit:
         """French words in the visitor's language."""
         return i18n.translate(self.language, words, **params)
 
+    async def farewell(self) -> str:
+        """Why she is signed in no more on this phone, where that may surprise her; else nothing."""
+        if self.principal is not None:
+            return ""
+        token = self.request.cookies.get(MEMBER_COOKIE, "")
+        told = await self.deps.authenticator.farewell(token)
+        return told.told(self.language) if told else ""
+
     def asked_in(self) -> Elsewhere:
         """A visitor must become a member or sign in first; she comes back to this page after.
 

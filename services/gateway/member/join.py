@@ -104,6 +104,7 @@ async def join_page(
         mark=said["s"] or query.get("s", "")[:MARK_LENGTH_MAX],
         next_path=next_path,
         offer=await offer_at(visit, next_path),
+        farewell=await visit.farewell(),
         done=query.get("done", ""),
         first_visit=first_visit,
         phone=phone_kind(visit.request),
