@@ -10,7 +10,7 @@ import pytest
 
 from services.chassis.errors import KeyReused
 from services.offers.domain import errors
-from services.offers.domain.offer import ChainId, Change, Offer, OfferId
+from services.offers.domain.offer import ChainId, Change, OfferId
 from services.offers.usecases import offers as usecases
 from services.offers.usecases.deps import Shown
 from services.offers.usecases.offers import CreateOffer, DeleteOffer, UpdateOffer
@@ -31,7 +31,7 @@ async def update(
     )
 
 
-async def delete(offers: OffersHarness, chain_id: ChainId, offer_id: OfferId) -> Offer:
+async def delete(offers: OffersHarness, chain_id: ChainId, offer_id: OfferId) -> Shown:
     return await usecases.delete_offer(
         offers.deps, DeleteOffer(chain_id=chain_id, offer_id=offer_id, by=OWNER)
     )
