@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.e2e.chains import Chain, earn, enrol, fresh_key, fresh_phone, make_tier, open_chain, take
+from tests.e2e.test_messages import mail_when
 from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -182,6 +183,21 @@ async def test_a_text_that_arrives_is_understood(
     )
 
     assert (answer.status_code, answer.json()) == (200, {"keyword": keyword})
+
+
+async def test_a_yes_at_the_moment_of_joining_counts(
+    alices: Chain, client: httpx.AsyncClient
+) -> None:
+    """LS-79: a script joins and texts within milliseconds; each of these members is heard."""
+    phones = [fresh_phone() for _ in range(4)]
+    for phone in phones:
+        await enrol(alices, client, phone)
+        text = {"from": phone, "to": alices.told["text_to_join"]["number"], "body": "OUI"}
+        assert (await client.post("/v2/sandbox/sms", json=text)).json() == {"keyword": "start"}
+    for phone in phones:
+        await mail_when(
+            client, phone, lambda mail: any(one["kind"] == "KEYWORD_ANSWER" for one in mail)
+        )
 
 
 async def test_a_live_chain_has_no_sandbox(stack: Stack) -> None:
