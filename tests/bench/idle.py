@@ -31,7 +31,7 @@ from tests.bench.measures import at
 async def main(orders: dict[str, Any]) -> dict[str, Any]:
     """Medians of both ways, taken in turns so that neither has the better moment."""
     settings = Settings()
-    pool = await create_pool(settings.database_url, size_max=2, name="bench idle")
+    pool = await create_pool(settings.database_url, size_max=2, name="bench idle", plans_once=True)
     clock = BusinessClock(SystemClock(), pool)
     await clock.load()
     redis = Redis.from_url(settings.redis_url)
