@@ -63,14 +63,14 @@ chromium:
 
 check: env lint types contracts protos tree test ## Everything that must hold before a change goes in
 
-lint:
+lint: env
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 
-types:
+types: env
 	@$(RUN) -m mypy services deploy tests proto/generate.py
 
-contracts:
+contracts: env
 	@PYTHONPATH=.:proto/gen .venv/bin/lint-imports --no-logo
 
 $(BUF): deploy/tools/package-lock.json
@@ -78,7 +78,7 @@ $(BUF): deploy/tools/package-lock.json
 	@cd deploy/tools && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
-protos: $(BUF)
+protos: env $(BUF)
 	@$(BUF) lint proto
 	@$(BUF) breaking proto --against deploy/tools/released-protos.binpb
 	@$(RUN) proto/generate.py --check
@@ -86,7 +86,7 @@ protos: $(BUF)
 protos-release: $(BUF) ## Take today's protos as what later ones may not break
 	@$(BUF) build proto -o deploy/tools/released-protos.binpb
 
-tree:
+tree: env
 	@$(PY) -m deploy.tools.tree
 
 fmt: env ## Format and sort

@@ -11,7 +11,7 @@ from services.messaging.domain.chain import ChainId, Language
 from services.messaging.domain.consent import Channel
 from tests.messaging import test_sends
 from tests.messaging.conftest import NOW, MessagingHarness
-from tests.messaging.test_sends import Door, members, offer, report, send
+from tests.messaging.to_many import Door, members, offer, report, send
 
 door = test_sends.door
 

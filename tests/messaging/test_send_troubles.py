@@ -20,7 +20,7 @@ from services.messaging.domain.provider import SendOutcome, TryLater, Unclear
 from services.messaging.usecases import outcomes, sending, sends
 from services.messaging.usecases.sending import Claimed
 from tests.messaging.conftest import MessagingHarness
-from tests.messaging.test_sends import Door, audience, members, offer, report, send, told
+from tests.messaging.to_many import Door, audience, members, offer, report, send, told
 from tests.messaging.wire import serving
 
 

@@ -26,8 +26,8 @@ from services.messaging.usecases.offers_news import CouponNews
 from services.messaging.usecases.preferences import SettingsChange
 from tests.messaging.conftest import EMAIL, NOW, OPERATOR, PHONE, POSTAL_ADDRESS, MessagingHarness
 from tests.messaging.ledger import Ledger
-from tests.messaging.test_sends import members, offer, report, send
 from tests.messaging.test_text_to_join import OWN, leave_pro, pro_chain
+from tests.messaging.to_many import members, offer, report, send
 from tests.messaging.wire import serving
 
 Door = messaging_pb2_grpc.MessagingServiceStub
