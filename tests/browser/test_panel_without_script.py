@@ -113,7 +113,7 @@ async def test_messages_are_chosen_planned_and_worded_without_script(
     page = plain_panel
     await open_menu(page, "Messages planifiés")
     await page.get_by_role("link", name=re.compile("Créer un message planifié")).click()
-    await page.get_by_label("Message SMS").fill("Salon Lumière: bonne fête!")
+    await page.get_by_label("Message SMS", exact=True).fill("Salon Lumière: bonne fête!")
     await page.get_by_role("button", name="Sauvegarder").click()
     await expect(page.get_by_text(re.compile("C’est créé|C’est enregistré"))).to_be_visible()
     await open_menu(page, "Messages automatiques")

@@ -69,6 +69,11 @@ HARMLESS = {
         ("CreateScheduledMessage", ("scheduled_message", "sms_body")),
         ("CreateScheduledMessage", ("scheduled_message", "email_body")),
         ("CreateScheduledMessage", ("scheduled_message", "email_subject")),
+        ("CreateScheduledMessage", ("scheduled_message", "english", "sms_body")),
+        ("CreateScheduledMessage", ("scheduled_message", "english", "email_body")),
+        ("CreateScheduledMessage", ("scheduled_message", "english", "email_subject")),
+        ("UpdateMerchant", ("merchant", "address", "address_line_1")),
+        ("UpdateMerchant", ("merchant", "phone_number")),
     )
     for value in ("", " ")
 } | {

@@ -112,7 +112,7 @@ async def test_a_session_that_becomes_verified_is_announced_and_so_are_those_tha
         )
         await _holds(digests, joined.session_token)
         await _holds(digests, other)
-    assert (await refusal(house.who(other))).code == "unauthenticated"
+    assert (await refusal(house.who(other))).code == "session_superseded"
     assert (await house.who(joined.session_token)).verified
 
 
