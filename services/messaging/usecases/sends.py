@@ -33,7 +33,7 @@ SEND_AGE_MAX = timedelta(days=7)
 # Well below the deadline of the request; on a busy machine enough for ten thousand members.
 OWNER_WAITS_SECONDS_MAX = 2.0
 # Few enough that no other statement waits for them.
-STOPPED_AT_ONCE = 2_000
+STOPPED_AT_ONCE = 500
 # Nobody waits for a planned send: a million members get their minutes.
 QUEUE_SECONDS_MAX = 300.0
 # A form takes a while to fill in, and clocks differ: what was "now" then leaves at once.
