@@ -68,8 +68,8 @@ SELECT (SELECT count(*) FROM public.delivery WHERE send_id = $1 AND state = 'SEN
         JOIN public.delivery ON delivery.chain_id = message.chain_id
             AND delivery.id = message.id WHERE send_id = $1) AS reached,
        (SELECT count(*) FROM public.outbox JOIN public.delivery
-            ON delivery.id = outbox.key::uuid AND outbox.type = 'delivery.sent'
-        WHERE send_id = $1) AS events
+            ON delivery.chain_id = outbox.chain_id AND delivery.id = outbox.key::uuid
+        WHERE send_id = $1 AND outbox.type = 'delivery.sent') AS events
 """
 _LEFT = "SELECT EXISTS (SELECT FROM delivery WHERE send_id = $1 AND state IN ('QUEUED', 'SENDING'))"
 _BUSY = """
@@ -226,6 +226,8 @@ async def _handed_over(
         await salon.stop(send_id)
     seconds = time.perf_counter() - begun
     drained = await relay.drained(salon.conn)
+    # So many rows since the last look of the server's own: without it the joins take an hour.
+    await salon.conn.execute("ANALYZE")
     laws = await salon.conn.fetchrow(_LAWS, UUID(send_id))
     assert laws is not None
     sent = laws["sent"]
