@@ -23,7 +23,9 @@ from tests.bench.sizes import Size
 from tests.bench.yardstick import SCHEMA
 from tests.e2e.chains import fresh_key, open_chain
 
-TURNS = 3
+# What is stopped of a send to many keeps the senders busy: of those there is one.
+TURNS_OF_FEW = 3
+TURNS_OF_MANY = 1
 TRIES_MAX = 5
 SEND_SECONDS_MAX = 120.0
 CAUGHT_UP_SECONDS_MAX = 60.0
@@ -135,7 +137,10 @@ class _Salon:
         self.members = members
 
     async def send(self) -> tuple[str, float]:
-        """The offer to everybody now: the send, and how long its owner waited; NotTaken."""
+        """The offer to everybody now: the send, and how long until it was queued; NotTaken.
+
+        One that takes longer than its owner waits is planned, and queued by itself: that counts.
+        """
         body = {"idempotency_key": fresh_key(), "send": {"offer_id": self.offer_id}}
         begun = time.perf_counter()
         for _ in range(TRIES_MAX):
@@ -146,8 +151,11 @@ class _Salon:
             self.unavailable += 1
         else:
             raise NotTaken(f"a send to {self.members} was not taken in {TRIES_MAX} tries")
-        seconds = time.perf_counter() - begun
         send = _read(answer)["send"]
+        while send["status"] == "SCHEDULED":
+            await asyncio.sleep(0.1)
+            send = _read(await self.client.get(f"/v2/messages/sends/{send['id']}"))["send"]
+        seconds = time.perf_counter() - begun
         if send["report"]["chosen"] != self.members:
             self.faults.append(f"{self.members} members, and {send['report']['chosen']} chosen")
         return send["id"], seconds
@@ -156,16 +164,16 @@ class _Salon:
         """Let nothing more of it leave."""
         _read(await self.client.post(f"/v2/messages/sends/{send_id}/stop"))
 
-    async def enqueue(self) -> tuple[Enqueue, str]:
+    async def enqueue(self, *, turns: int) -> tuple[Enqueue, str]:
         """Both ways in turns; every send but the last is stopped at once."""
         ours, theirs, send_id = [], [], ""
-        for turn in range(TURNS):
+        for turn in range(turns):
             begun = time.perf_counter()
             await self.conn.execute(_SET_BASED, self.chain_id, fresh_key())
             theirs.append(time.perf_counter() - begun)
             send_id, seconds = await self.send()
             ours.append(seconds)
-            if turn < TURNS - 1:
+            if turn < turns - 1:
                 await self.stop(send_id)
         print(f"  {self.members:,} queued in {min(ours):.2f} to {max(ours):.2f} s", flush=True)
         return Enqueue(members=self.members, seconds=ours, set_based_seconds=theirs), send_id
@@ -203,10 +211,10 @@ async def _sent(salon: _Salon, size: Size) -> Fanout:
     few, many = Enqueue(members=size.few_members), Enqueue(members=size.members)
     try:
         await salon.load(size.few_members)
-        few, send_id = await salon.enqueue()
+        few, send_id = await salon.enqueue(turns=TURNS_OF_FEW)
         await salon.stop(send_id)
         await salon.load(size.members)
-        many, send_id = await salon.enqueue()
+        many, send_id = await salon.enqueue(turns=TURNS_OF_MANY)
         return await _handed_over(salon, size, send_id, few=few, many=many)
     except NotTaken as why:
         salon.faults.append(str(why))
