@@ -24,6 +24,10 @@ _ROWS = {
         "(chain_id, provider_message_id, keyword, recorded_at)",
         "($1, gen_random_uuid()::text, 'stop', now() - $2 * '1 day'::interval)",
     ),
+    "send_recipient": (
+        "(chain_id, send_id, member_id, channel, recorded_at)",
+        "($1, gen_random_uuid(), gen_random_uuid(), 'SMS', now() - $2 * '1 day'::interval)",
+    ),
     "provider_status": (
         "(chain_id, provider_message_id, state, reason, recorded_at)",
         "($1, gen_random_uuid()::text, 'FAILED', '', now() - $2 * '1 day'::interval)",

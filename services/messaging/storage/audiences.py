@@ -130,11 +130,17 @@ async def count(
                count(had.member_id) AS already
         FROM ({_barred(CHOSEN)}) AS barred
         LEFT JOIN (
-            SELECT DISTINCT delivery.member_id FROM message_send
+            SELECT delivery.member_id FROM message_send
             JOIN delivery ON delivery.chain_id = message_send.chain_id
                  AND delivery.send_id = message_send.id
             WHERE message_send.chain_id = $1 AND message_send.offer_id = $15
               AND delivery.state IN ('QUEUED', 'SENDING', 'SENT', 'DELIVERED', 'UNKNOWN')
+            UNION
+            SELECT member_id FROM message_send
+            JOIN send_recipient ON send_recipient.chain_id = message_send.chain_id
+                 AND send_recipient.send_id = message_send.id
+            WHERE message_send.chain_id = $1 AND message_send.offer_id = $15
+              AND message_send.state = 'SENDING'
         ) AS had ON had.member_id = barred.member_id
         GROUP BY 1, 2, 3 ORDER BY 2, 3
         """,  # noqa: S608

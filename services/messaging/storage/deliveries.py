@@ -235,13 +235,16 @@ async def next_due_at(conn: Connection) -> datetime | None:
 
 
 async def is_under_way(conn: Connection, chain_id: ChainId, *, real_now: datetime) -> bool:
-    """Whether a delivery of the chain is due by then or in a provider's hands."""
+    """Whether a delivery of the chain is due by then, or in a provider's hands, or to be queued."""
     found: bool = await conn.fetchval(
         """
         SELECT EXISTS (
             SELECT FROM delivery
             WHERE chain_id = $1
               AND (state = 'SENDING' OR (state = 'QUEUED' AND next_attempt_at <= $2))
+        ) OR EXISTS (
+            SELECT FROM message_send
+            WHERE chain_id = $1 AND waiting > 0 AND state = 'SENDING'
         )
         """,
         chain_id,

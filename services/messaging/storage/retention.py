@@ -26,6 +26,8 @@ RULES: Final = (
     _rule("sandbox_message", days=90),
     # No provider brings a text again after a month.
     _rule("inbound_sms", days=30),
+    # A send is no news any more after a week; these were left when it was stopped.
+    _rule("send_recipient", days=14),
     # The provider's own answer is written down within minutes, or never.
     _rule("provider_status", days=1),
 )

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = """chain_id, id, sequence, offer_id, sms_body, email_subject, email_body,
     english_sms_body, english_email_subject, english_email_body, audience,
-    send_at, created_at, chosen,
-    CASE WHEN state = 'SENDING' AND NOT EXISTS (
+    send_at, created_at, chosen, waiting,
+    CASE WHEN state = 'SENDING' AND waiting = 0 AND NOT EXISTS (
         SELECT FROM delivery
         WHERE delivery.chain_id = message_send.chain_id AND send_id = message_send.id
           AND delivery.state IN ('QUEUED', 'SENDING')
@@ -51,6 +51,7 @@ def _send(row: asyncpg.Record) -> Send:
         send_at=row["send_at"],
         created_at=row["created_at"],
         chosen=row["chosen"],
+        waiting=row["waiting"],
     )
 
 
@@ -193,46 +194,108 @@ async def allow(conn: Connection, seconds: float) -> None:
     )
 
 
-async def queue(
+async def let_go(
     conn: Connection,
     send: Send,
     who: tuple[object, ...],
     *,
     now: datetime,
-    real_now: datetime,
     expires_at: datetime,
 ) -> int:
-    """Let a send go out: a delivery for each of its audience who has an address, in one statement.
+    """Fix whom a send goes to: everybody of its audience who has an address, in one statement.
 
-    Repeatable: a member has one delivery of a send. Returns how many were chosen.
+    Nothing is queued yet: that is for `fill`. Repeatable. Returns how many were chosen.
     """
     counted: int | None = await conn.fetchval(
         f"""
         WITH chosen AS MATERIALIZED ({CHOSEN}),
-        queued AS (
+        kept AS (
+            INSERT INTO send_recipient (chain_id, send_id, member_id, channel)
+            SELECT $1, $14::uuid, member_id, channel FROM chosen
+            WHERE channel IS NOT NULL AND EXISTS (
+                SELECT FROM message_send
+                WHERE chain_id = $1 AND id = $14::uuid AND state = 'SCHEDULED')
+            ORDER BY member_id
+        )
+        UPDATE message_send
+        SET state = 'SENDING', chosen = (SELECT count(*) FROM chosen),
+            waiting = (SELECT count(*) FROM chosen WHERE channel IS NOT NULL),
+            let_go_at = $15, expires_at = $16
+        WHERE chain_id = $1 AND id = $14::uuid AND state = 'SCHEDULED'
+        RETURNING chosen
+        """,  # noqa: S608
+        *who,
+        send.id,
+        now,
+        expires_at,
+    )
+    return counted or 0
+
+
+async def fill(
+    conn: Connection,
+    *,
+    chain_id: ChainId | None = None,
+    send_id: SendId | None = None,
+    real_now: datetime,
+    limit: int,
+) -> bool:
+    """Queue the next recipients of the send that was let go first; False when nobody waits.
+
+    A member has one delivery of a send. With `chain_id` or `send_id` only of these. Locks the send
+    and passes over those that others hold. The address is the one that she has now.
+    """
+    filled = await conn.fetchrow(
+        """
+        WITH send AS MATERIALIZED (
+            SELECT chain_id, id, offer_id, let_go_at, expires_at FROM message_send
+            WHERE waiting > 0 AND state = 'SENDING'
+              AND ($1::uuid IS NULL OR chain_id = $1) AND ($2::uuid IS NULL OR id = $2)
+            ORDER BY let_go_at, sequence LIMIT 1 FOR UPDATE SKIP LOCKED
+        ), following AS MATERIALIZED (
+            SELECT recipient.chain_id, recipient.send_id, recipient.member_id
+            FROM send_recipient AS recipient
+            WHERE (recipient.chain_id, recipient.send_id) = (SELECT chain_id, id FROM send)
+            ORDER BY recipient.member_id LIMIT $4
+        ), taken AS (
+            DELETE FROM send_recipient AS recipient USING following
+            WHERE recipient.chain_id = following.chain_id
+              AND recipient.send_id = following.send_id
+              AND recipient.member_id = following.member_id
+            RETURNING recipient.member_id, recipient.channel
+        ), queued AS (
             INSERT INTO delivery
                 (chain_id, id, kind, key, member_id, channel, address, language, params, send_id,
                  next_attempt_at, expires_at, occurred_at, recorded_at, updated_at)
-            SELECT $1, gen_random_uuid(), $15, $14::text || '|' || member_id, member_id, channel,
-                   address, language, jsonb_build_object('send_id', $14::text), $14::uuid,
-                   $17, $18, $16, $17, $16
-            FROM chosen WHERE channel IS NOT NULL
+            SELECT send.chain_id, gen_random_uuid(),
+                   CASE WHEN send.offer_id IS NULL THEN 'ANNOUNCEMENT' ELSE 'OFFER' END,
+                   send.id || '|' || taken.member_id, taken.member_id, taken.channel, way.address,
+                   contact.language, jsonb_build_object('send_id', send.id::text), send.id,
+                   $3, send.expires_at, send.let_go_at, $3, send.let_go_at
+            FROM taken CROSS JOIN send
+            JOIN contact ON contact.chain_id = send.chain_id
+                 AND contact.member_id = taken.member_id
+            CROSS JOIN LATERAL (
+                SELECT CASE taken.channel WHEN 'SMS' THEN contact.phone ELSE contact.email END
+                       AS address
+            ) AS way
+            WHERE way.address <> ''
             ON CONFLICT (chain_id, kind, key) DO NOTHING
         )
         UPDATE message_send
-        SET state = 'SENDING', chosen = (SELECT count(*) FROM chosen)
-        WHERE chain_id = $1 AND id = $14::uuid AND state = 'SCHEDULED'
-        RETURNING chosen + 0 * length(pg_notify($19, '')::text)
-        """,  # noqa: S608
-        *who,
-        str(send.id),
-        send.kind.value,
-        now,
+        SET waiting = CASE WHEN (SELECT count(*) FROM taken) < $4 THEN 0
+                           ELSE waiting - (SELECT count(*) FROM taken) END
+        FROM send
+        WHERE message_send.chain_id = send.chain_id AND message_send.id = send.id
+        RETURNING waiting, pg_notify($5, '')
+        """,
+        chain_id,
+        send_id,
         real_now,
-        expires_at,
+        limit,
         CHANNEL,
     )
-    return counted or 0
+    return filled is not None
 
 
 async def stop(conn: Connection, send: Send) -> None:
@@ -313,15 +376,16 @@ async def reports(
 
 def _report(send: Send, counted: Counter[str]) -> SendReport:
     stopped = counted[STOPPED_REASON]
+    is_stopped = send.state is SendState.STOPPED
     return SendReport(
         chosen=send.chosen,
-        queued=counted["QUEUED"] + counted["SENDING"],
+        queued=counted["QUEUED"] + counted["SENDING"] + (0 if is_stopped else send.waiting),
         sent=counted["SENT"],
         delivered=counted["DELIVERED"],
         failed=counted["FAILED"] + counted["EXPIRED"] - stopped,
         blocked=counted["BLOCKED"],
         unknown=counted["UNKNOWN"],
-        stopped=stopped,
+        stopped=stopped + (send.waiting if is_stopped else 0),
         taken=counted["taken"],
         used=counted["used"],
     )

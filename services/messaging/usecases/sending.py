@@ -39,7 +39,15 @@ from services.messaging.domain.provider import (
 from services.messaging.domain.send import STOPPED_REASON
 from services.messaging.storage import consents, contacts, deliveries
 from services.messaging.templates import Words
-from services.messaging.usecases import consent, holding, numbers, occasions, outcomes, wording
+from services.messaging.usecases import (
+    consent,
+    holding,
+    numbers,
+    occasions,
+    outcomes,
+    sends,
+    wording,
+)
 from services.messaging.usecases.deps import Deps
 
 log = structlog.get_logger(__name__)
@@ -73,11 +81,11 @@ Claim: TypeAlias = Claimed | Settled | None
 async def send_next(deps: Deps, *, chain_id: ChainId | None = None) -> bool:
     """Bring the delivery that has been due longest one step further; False when none is due.
 
-    With `chain_id` only deliveries of that chain.
+    Where none is, some more of a send to very many are queued. With `chain_id` only of that chain.
     """
     claim = await claim_next(deps, chain_id=chain_id)
     if claim is None:
-        return False
+        return await sends.fill(deps, chain_id=chain_id)
     if isinstance(claim, Claimed):
         if claim.look_up:
             found = await look_up(deps, claim)

@@ -32,6 +32,8 @@ from services.messaging.usecases.deps import Deps
 SEND_AGE_MAX = timedelta(days=7)
 # Well below the deadline of the request; on a busy machine enough for ten thousand members.
 OWNER_WAITS_SECONDS_MAX = 2.0
+# As many as leave in some seconds; a send to fewer is queued as a whole.
+FILLED_AT_ONCE = 2_000
 # Few enough that no other statement waits for them.
 STOPPED_AT_ONCE = 500
 # Nobody waits for a planned send: a million members get their minutes.
@@ -212,15 +214,35 @@ async def _can_be_taken(deps: Deps, conn: Connection, chain: Chain, offer_id: Of
 
 
 async def _let_go(deps: Deps, conn: Connection, chain: Chain, send: Send) -> None:
+    """Fix whom it goes to, and queue the first of them; the senders ask for the others."""
     real_now = deps.clock.real_now()
-    await rows.queue(
+    await rows.let_go(
         conn,
         send,
         audiences.chosen(deps, chain, send.audience),
         now=deps.clock.now(chain.chain_id),
-        real_now=real_now,
         expires_at=real_now + SEND_AGE_MAX,
     )
+    await rows.fill(
+        conn,
+        chain_id=chain.chain_id,
+        send_id=send.id,
+        real_now=real_now,
+        limit=FILLED_AT_ONCE,
+    )
+
+
+async def fill(deps: Deps, *, chain_id: ChainId | None) -> bool:
+    """Queue some more of a send to very many; False when nobody waits for that.
+
+    For senders who have nothing else to do: what was not sent to many leaves first.
+    """
+
+    async def work(conn: Connection) -> bool:
+        real_now = deps.clock.real_now()
+        return await rows.fill(conn, chain_id=chain_id, real_now=real_now, limit=FILLED_AT_ONCE)
+
+    return await in_transaction(deps.pool, work)
 
 
 async def _checked(deps: Deps, conn: Connection, chain: Chain, send: Send) -> tuple[str, ...]:

@@ -1,0 +1,143 @@
+"""A send to very many is let go at once and queued bit by bit (LS-60, ADR 0017)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from loyalty.messaging.v1 import messaging_pb2 as pb
+from loyalty.messaging.v1 import messaging_pb2_grpc
+
+from services.chassis.postgres import Connection, in_transaction
+from services.messaging import rpc
+from services.messaging.domain.chain import ChainId
+from services.messaging.storage import deliveries as rows
+from services.messaging.usecases import sends
+from tests.messaging.conftest import MessagingHarness
+from tests.messaging.to_many import Door, members, offer, report, send, told
+from tests.messaging.wire import serving
+
+
+@pytest.fixture
+async def door(messaging: MessagingHarness) -> AsyncIterator[Door]:
+    async with serving(rpc.register(messaging.deps), rpc.STATUS) as channel:
+        yield messaging_pb2_grpc.MessagingServiceStub(channel)
+
+
+@pytest.fixture
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sends, "FILLED_AT_ONCE", 2)
+
+
+async def deliveries(messaging: MessagingHarness, chain_id: ChainId) -> int:
+    found: int = await messaging.pool.fetchval(
+        "SELECT count(*) FROM delivery WHERE chain_id = $1 AND send_id IS NOT NULL", chain_id
+    )
+    return found
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_idle_senders_queue_the_next_and_everybody_gets_one(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """LS-60: who is in it is fixed when it is let go; the report counts all of them from then."""
+    chain_id = await messaging.chain()
+    chosen = await members(messaging, chain_id, 5)
+    made = await send(door, chain_id, sms_body="{{ chain }}: bonjour")
+    assert (made.send.report.chosen, made.send.report.queued) == (5, 5)
+    assert await deliveries(messaging, chain_id) == 2
+    await members(messaging, chain_id, 1)
+    await messaging.drain()
+    end = await report(door, made)
+    assert (end.status, end.report.sent, end.report.queued) == (pb.SEND_STATUS_DONE, 5, 0)
+    assert await told(messaging, chain_id, "ANNOUNCEMENT") == sorted(one.phone for one in chosen)
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_many_senders_fill_at_once_and_double_nothing(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    chain_id = await messaging.chain()
+    chosen = await members(messaging, chain_id, 9)
+    await send(door, chain_id, sms_body="{{ chain }}: bonjour")
+    for _ in range(4):
+        await asyncio.gather(*(sends.fill(messaging.deps, chain_id=chain_id) for _ in range(4)))
+    assert await deliveries(messaging, chain_id) == 9
+    assert not await sends.fill(messaging.deps, chain_id=chain_id)
+    await messaging.drain()
+    assert await told(messaging, chain_id, "ANNOUNCEMENT") == sorted(one.phone for one in chosen)
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_a_stop_counts_those_who_were_not_queued_yet(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """LS-60: nothing more is queued of a stopped send, and its report adds up."""
+    chain_id = await messaging.chain()
+    await members(messaging, chain_id, 5)
+    made = await send(door, chain_id, sms_body="{{ chain }}: bonjour")
+    stop = pb.StopSendRequest(chain_id=str(chain_id), send_id=made.send.id)
+    stopped = (await door.StopSend(stop)).send
+    assert (stopped.status, stopped.report.stopped) == (pb.SEND_STATUS_STOPPED, 5)
+    assert stopped.report.queued == 0
+    assert not await sends.fill(messaging.deps, chain_id=None)
+    await messaging.drain()
+    assert await told(messaging, chain_id, "ANNOUNCEMENT") == []
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_who_waits_is_written_to_where_she_is_by_then(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """D18: consent belongs to an address; one that nobody agreed to gets nothing."""
+    chain_id = await messaging.chain()
+    chosen = sorted(await members(messaging, chain_id, 3), key=lambda one: one.member_id)
+    made = await send(door, chain_id, sms_body="{{ chain }}: bonjour")
+    await messaging.pool.execute(
+        "UPDATE contact SET phone = '+14385559999' WHERE member_id = $1", chosen[2].member_id
+    )
+    await messaging.drain()
+    end = (await report(door, made)).report
+    assert (end.sent, end.blocked) == (2, 1)
+    assert await told(messaging, chain_id, "ANNOUNCEMENT") == sorted(
+        one.phone for one in chosen[:2]
+    )
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_those_who_wait_count_as_told_already_and_as_under_way(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """LS-61: a second send of the same offer says how many have it, also those still to come."""
+    chain_id = await messaging.chain()
+    await members(messaging, chain_id, 5)
+    offer_id = str(await offer(messaging, chain_id))
+    await send(door, chain_id, offer_id=offer_id)
+    counted = await door.CountAudience(
+        pb.CountAudienceRequest(chain_id=str(chain_id), offer_id=offer_id)
+    )
+    assert sum(one.already for one in counted.reachable) == 5
+    await messaging.pool.execute("UPDATE delivery SET state = 'SENT' WHERE state = 'QUEUED'")
+
+    async def is_under_way(conn: Connection) -> bool:
+        return await rows.is_under_way(conn, chain_id, real_now=messaging.clock.now())
+
+    assert await in_transaction(messaging.pool, is_under_way)
+    await messaging.drain()
+    assert not await in_transaction(messaging.pool, is_under_way)
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_what_is_queued_late_is_no_older_news_for_that(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """A send is news for a week from when it was let go, however late its last are queued."""
+    chain_id = await messaging.chain()
+    await members(messaging, chain_id, 5)
+    await send(door, chain_id, sms_body="{{ chain }}: bonjour")
+    messaging.clock.advance(timedelta(days=8))
+    await messaging.drain()
+    assert await told(messaging, chain_id, "ANNOUNCEMENT") == []
+    assert {state for state, _ in await messaging.states(chain_id)} >= {"EXPIRED"}
