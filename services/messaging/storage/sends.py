@@ -232,37 +232,44 @@ async def let_go(
     return counted or 0
 
 
-async def fill(
-    conn: Connection,
-    *,
-    chain_id: ChainId | None = None,
-    send_id: SendId | None = None,
-    real_now: datetime,
-    limit: int,
-) -> bool:
-    """Queue the next recipients of the send that was let go first; False when nobody waits.
+async def lock_waiting(
+    conn: Connection, *, chain_id: ChainId | None
+) -> tuple[ChainId, SendId] | None:
+    """Of the sends with recipients to queue the one that was let go first, locked.
 
-    A member has one delivery of a send. With `chain_id` or `send_id` only of these. Locks the send
-    and passes over those that others hold. The address is the one that she has now.
+    With `chain_id` only of that chain. Passes over those that others hold.
     """
-    filled = await conn.fetchrow(
+    row = await conn.fetchrow(
+        """
+        SELECT chain_id, id FROM message_send
+        WHERE waiting > 0 AND state = 'SENDING' AND ($1::uuid IS NULL OR chain_id = $1)
+        ORDER BY let_go_at, sequence LIMIT 1 FOR UPDATE SKIP LOCKED
+        """,
+        chain_id,
+    )
+    return None if row is None else (ChainId(row["chain_id"]), SendId(row["id"]))
+
+
+async def fill(
+    conn: Connection, chain_id: ChainId, send_id: SendId, *, real_now: datetime, limit: int
+) -> None:
+    """Queue the next recipients of a send, each at the address that she has now.
+
+    The send must have been locked by an earlier statement: this one must see what the last fill
+    has left. A member has one delivery of a send.
+    """
+    await conn.execute(
         """
         WITH send AS MATERIALIZED (
             SELECT chain_id, id, offer_id, let_go_at, expires_at FROM message_send
-            WHERE waiting > 0 AND state = 'SENDING'
-              AND ($1::uuid IS NULL OR chain_id = $1) AND ($2::uuid IS NULL OR id = $2)
-            ORDER BY let_go_at, sequence LIMIT 1 FOR UPDATE SKIP LOCKED
-        ), following AS MATERIALIZED (
-            SELECT recipient.chain_id, recipient.send_id, recipient.member_id
-            FROM send_recipient AS recipient
-            WHERE (recipient.chain_id, recipient.send_id) = (SELECT chain_id, id FROM send)
-            ORDER BY recipient.member_id LIMIT $4
+            WHERE chain_id = $1 AND id = $2 AND waiting > 0 AND state = 'SENDING'
         ), taken AS (
-            DELETE FROM send_recipient AS recipient USING following
-            WHERE recipient.chain_id = following.chain_id
-              AND recipient.send_id = following.send_id
-              AND recipient.member_id = following.member_id
-            RETURNING recipient.member_id, recipient.channel
+            DELETE FROM send_recipient WHERE (chain_id, send_id, member_id) IN (
+                SELECT send.chain_id, send.id, member_id FROM send
+                JOIN send_recipient ON send_recipient.chain_id = send.chain_id
+                     AND send_recipient.send_id = send.id
+                ORDER BY member_id LIMIT $4)
+            RETURNING member_id, channel
         ), queued AS (
             INSERT INTO delivery
                 (chain_id, id, kind, key, member_id, channel, address, language, params, send_id,
@@ -287,7 +294,7 @@ async def fill(
                            ELSE waiting - (SELECT count(*) FROM taken) END
         FROM send
         WHERE message_send.chain_id = send.chain_id AND message_send.id = send.id
-        RETURNING waiting, pg_notify($5, '')
+        RETURNING pg_notify($5, '')
         """,
         chain_id,
         send_id,
@@ -295,7 +302,6 @@ async def fill(
         limit,
         CHANNEL,
     )
-    return filled is not None
 
 
 async def stop(conn: Connection, send: Send) -> None:

@@ -223,24 +223,21 @@ async def _let_go(deps: Deps, conn: Connection, chain: Chain, send: Send) -> Non
         now=deps.clock.now(chain.chain_id),
         expires_at=real_now + SEND_AGE_MAX,
     )
-    await rows.fill(
-        conn,
-        chain_id=chain.chain_id,
-        send_id=send.id,
-        real_now=real_now,
-        limit=FILLED_AT_ONCE,
-    )
+    await rows.fill(conn, chain.chain_id, send.id, real_now=real_now, limit=FILLED_AT_ONCE)
 
 
 async def fill(deps: Deps, *, chain_id: ChainId | None) -> bool:
-    """Queue some more of a send to very many; False when nobody waits for that.
+    """Queue some more of a send to very many; False when nobody waits for that. Locks the send.
 
     For senders who have nothing else to do: what was not sent to many leaves first.
     """
 
     async def work(conn: Connection) -> bool:
-        real_now = deps.clock.real_now()
-        return await rows.fill(conn, chain_id=chain_id, real_now=real_now, limit=FILLED_AT_ONCE)
+        found = await rows.lock_waiting(conn, chain_id=chain_id)
+        if found is None:
+            return False
+        await rows.fill(conn, *found, real_now=deps.clock.real_now(), limit=FILLED_AT_ONCE)
+        return True
 
     return await in_transaction(deps.pool, work)
 
