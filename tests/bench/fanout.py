@@ -50,15 +50,10 @@ INSERT INTO member_standing (chain_id, member_id, last_visit_at)
 SELECT chain_id, member_id, now() - interval '10 days' FROM made
 """
 
-# The same rows as a send queues, by one statement that asks for no audience.
+# The same recipients as a send has, by one statement that asks for no audience.
 _SET_BASED = f"""
-INSERT INTO {SCHEMA}.delivery (
-    chain_id, id, kind, key, member_id, channel, address, language, params, send_id,
-    next_attempt_at, expires_at, occurred_at, recorded_at, updated_at)
-SELECT chain_id, gen_random_uuid(), 'OFFER', $2::text || '|' || member_id, member_id, 'SMS', phone,
-       language, jsonb_build_object('send_id', $2::text), $2::uuid, now(),
-       now() + interval '7 days', now(), now(), now()
-FROM public.contact WHERE chain_id = $1
+INSERT INTO {SCHEMA}.send_recipient (chain_id, send_id, member_id, channel)
+SELECT chain_id, $2::uuid, member_id, 'SMS' FROM public.contact WHERE chain_id = $1
 """
 
 _LAWS = """
@@ -73,7 +68,10 @@ SELECT (SELECT count(*) FROM public.delivery WHERE send_id = $1 AND state = 'SEN
             ON delivery.chain_id = outbox.chain_id AND delivery.id = outbox.key::uuid
         WHERE send_id = $1 AND outbox.type = 'delivery.sent') AS events
 """
-_LEFT = "SELECT EXISTS (SELECT FROM delivery WHERE send_id = $1 AND state IN ('QUEUED', 'SENDING'))"
+_LEFT = """
+SELECT EXISTS (SELECT FROM delivery WHERE send_id = $1 AND state IN ('QUEUED', 'SENDING'))
+    OR EXISTS (SELECT FROM message_send WHERE id = $1 AND waiting > 0 AND state = 'SENDING')
+"""
 _BUSY = """
 SELECT EXISTS (SELECT FROM public.delivery WHERE state IN ('QUEUED', 'SENDING'))
     OR EXISTS (SELECT FROM public.inbox WHERE recorded_at > now() - interval '2 seconds')
@@ -196,7 +194,7 @@ async def measure(stack: Platform, size: Size) -> Fanout:
             alone = await _caught_up(conn)
             await conn.execute(
                 f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA};"
-                f"CREATE TABLE {SCHEMA}.delivery (LIKE public.delivery INCLUDING ALL)"
+                f"CREATE TABLE {SCHEMA}.send_recipient (LIKE public.send_recipient INCLUDING ALL)"
             )
             found = await _sent(salon, size)
             return replace(
