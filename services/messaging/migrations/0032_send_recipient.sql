@@ -1,4 +1,7 @@
 -- Whom a send was let go to and is not queued for yet: a send to very many is queued bit by bit.
+SET LOCAL lock_timeout = '5s';
+SET LOCAL statement_timeout = '60s';
+
 CREATE TABLE send_recipient (
     chain_id    uuid        NOT NULL,
     send_id     uuid        NOT NULL,
