@@ -120,10 +120,17 @@ async def test_messages_are_chosen_planned_and_worded_without_script(
     await page.get_by_label("Message après une vente").select_option(index=1)
     await page.get_by_role("button", name="Sauvegarder").click()
     await expect(page.get_by_text("C’est enregistré.")).to_be_visible()
-    await page.get_by_role("main").get_by_role("link", name="Bienvenue").first.click()
+    words = page.get_by_role("region", name="Les mots des messages")
+    await expect(words.get_by_role("row", name=re.compile("^Bienvenue"))).to_have_count(1)
+    await words.get_by_role("link", name="Français — Bienvenue, Texto").click()
     await page.get_by_role("textbox").last.fill("{{ chain }}: bienvenue! {{ link }}")
     await page.get_by_role("button", name="Sauvegarder").click()
     await expect(page.get_by_text("C’est enregistré.")).to_be_visible()
+    await open_menu(page, "Messages automatiques")
+    await expect(words.get_by_text("Les vôtres")).to_have_count(1)
+    await expect(words.get_by_role("row", name=re.compile("^Bienvenue"))).to_contain_text(
+        "Les vôtres"
+    )
     await open_menu(page, "Programmes Texter pour entrer")
     await expect(page.get_by_role("heading", name="Contactez-nous")).to_be_visible()
 

@@ -79,7 +79,7 @@ async def test_settings_and_words_of_messages_are_changed_with_a_preview(
     await expect(page.get_by_label("Message après une vente")).to_have_value("FIRST_ONLY")
     await expect(page.get_by_label("Recueillir les contacts")).to_have_value("5")
 
-    await page.get_by_role("link", name="Offre — Texto, Français").click()
+    await page.get_by_role("link", name="Français — Offre, Texto").click()
     await expect(page.get_by_role("heading", name="Aperçu")).to_be_visible()
     await is_good(page)
     await page.get_by_label("Message SMS").fill("Être belle pour Noël? {{ offer }} {{ link }}")

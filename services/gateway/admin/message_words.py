@@ -89,6 +89,7 @@ async def _page(
 def _line(desk: Desk, template: MessageTemplate) -> dict[str, object]:
     return {
         "address": _address(template),
+        "place": tuple(KINDS).index(template.kind) if template.kind in KINDS else len(KINDS),
         "kind": desk.say(KINDS[template.kind]) if template.kind in KINDS else "",
         "by_text": template.channel == types_pb2.CHANNEL_SMS,
         "language": "en" if template.language == types_pb2.LANGUAGE_EN else "fr",

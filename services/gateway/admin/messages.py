@@ -99,7 +99,7 @@ def reason_words(desk: Desk, reason: str) -> str:
 
 @router.get("/admin/deliveries")
 async def deliveries(desk: DeskDep) -> Response:
-    """The journal: each message with what became of it, newest first."""
+    """The journal: each message, newest first, with what became of it and when."""
     clients, asked = desk.deps.clients, desk.request.query_params
     shown = asked.get("show", "") if asked.get("show", "") in FILTERS else ""
     answer = await clients.messaging.ListDeliveries(
@@ -117,7 +117,7 @@ async def deliveries(desk: DeskDep) -> Response:
     )
     lines = [
         {
-            "at": delivery.created_at.ToDatetime(UTC),
+            "at": delivery.updated_at.ToDatetime(UTC),
             "member": next((m for m in found.members if m.id == delivery.member_id), None),
             "kind": desk.say(KINDS.get(delivery.kind, "")) if delivery.kind else "",
             "by_text": delivery.channel == types_pb2.CHANNEL_SMS,
