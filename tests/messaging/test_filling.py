@@ -10,10 +10,11 @@ import pytest
 from loyalty.messaging.v1 import messaging_pb2 as pb
 from loyalty.messaging.v1 import messaging_pb2_grpc
 
-from services.chassis.postgres import Connection, in_transaction
+from services.chassis.postgres import Connection, in_transaction, transaction
 from services.messaging import rpc
 from services.messaging.domain.chain import ChainId
 from services.messaging.storage import deliveries as rows
+from services.messaging.storage import sends as send_rows
 from services.messaging.usecases import sends
 from tests.messaging.conftest import MessagingHarness
 from tests.messaging.to_many import Door, members, offer, report, send, told
@@ -146,3 +147,31 @@ async def test_what_is_queued_late_is_no_older_news_for_that(
     await messaging.drain()
     assert await told(messaging, chain_id, "ANNOUNCEMENT") == []
     assert {state for state, _ in await messaging.states(chain_id)} >= {"EXPIRED"}
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_a_stop_that_waits_for_the_last_fill_stops_what_it_queued(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """LS-60: those who were queued before have been told; the last two are not."""
+    chain_id = await messaging.chain()
+    await members(messaging, chain_id, 4)
+    made = await send(door, chain_id, sms_body="{{ chain }}: bonjour")
+    await messaging.pool.execute(
+        "UPDATE delivery SET state = 'SENT' WHERE chain_id = $1 AND state = 'QUEUED'", chain_id
+    )
+    async with transaction(messaging.pool) as conn:
+        found = await send_rows.lock_waiting(conn, chain_id=chain_id)
+        assert found is not None
+        await send_rows.fill(conn, *found, real_now=messaging.clock.now(), limit=2)
+        stop = pb.StopSendRequest(chain_id=str(chain_id), send_id=made.send.id)
+        stopping = asyncio.ensure_future(door.StopSend(stop))
+        async with asyncio.timeout(10):
+            while not await messaging.pool.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            ):
+                await asyncio.sleep(0.01)
+    stopped = (await stopping).send
+    assert (stopped.status, stopped.report.stopped) == (pb.SEND_STATUS_STOPPED, 2)
+    await messaging.drain()
+    assert await told(messaging, chain_id, "ANNOUNCEMENT") == []

@@ -90,13 +90,14 @@ async def find(conn: Connection, chain_id: ChainId, send_id: SendId) -> Send | N
 
 
 async def lock(conn: Connection, chain_id: ChainId, send_id: SendId) -> Send | None:
-    """A send, locked: it does not go out meanwhile."""
-    row = await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM message_send WHERE chain_id = $1 AND id = $2 FOR UPDATE",  # noqa: S608
-        chain_id,
-        send_id,
+    """A send, locked: it does not go out meanwhile, and nothing more of it is queued.
+
+    It is read once it is locked: a statement that waited would not see what was queued meanwhile.
+    """
+    await conn.execute(
+        "SELECT FROM message_send WHERE chain_id = $1 AND id = $2 FOR UPDATE", chain_id, send_id
     )
-    return None if row is None else _send(row)
+    return await find(conn, chain_id, send_id)
 
 
 async def words_of(
