@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from loyalty.messaging.v1 import messaging_pb2 as pb
@@ -13,6 +14,7 @@ from loyalty.messaging.v1 import messaging_pb2_grpc
 from services.chassis.postgres import Connection, in_transaction, transaction
 from services.messaging import rpc
 from services.messaging.domain.chain import ChainId
+from services.messaging.domain.send import SendId
 from services.messaging.storage import deliveries as rows
 from services.messaging.storage import sends as send_rows
 from services.messaging.usecases import sends
@@ -175,3 +177,21 @@ async def test_a_stop_that_waits_for_the_last_fill_stops_what_it_queued(
     assert (stopped.status, stopped.report.stopped) == (pb.SEND_STATUS_STOPPED, 2)
     await messaging.drain()
     assert await told(messaging, chain_id, "ANNOUNCEMENT") == []
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_a_report_counts_nobody_twice_who_is_queued_while_it_is_made(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """LS-60: who waited when the send was looked at may be queued when deliveries are counted."""
+    chain_id = await messaging.chain()
+    await members(messaging, chain_id, 5)
+    made = await send(door, chain_id, sms_body="{{ chain }}: bonjour")
+
+    async def look(conn: Connection) -> int:
+        found = await send_rows.find(conn, chain_id, SendId(UUID(made.send.id)))
+        assert found is not None
+        assert await sends.fill(messaging.deps, chain_id=chain_id)
+        return (await send_rows.reports(conn, chain_id, [found]))[found.id].queued
+
+    assert await in_transaction(messaging.pool, look) == 5

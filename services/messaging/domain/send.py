@@ -46,8 +46,6 @@ class Send:
     send_at: datetime
     created_at: datetime
     chosen: int
-    # Of them, those for whom nothing is queued yet; of a stopped one, those who were left.
-    waiting: int = 0
 
     @property
     def kind(self) -> MessageKind:
