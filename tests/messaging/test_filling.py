@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest
 from loyalty.messaging.v1 import messaging_pb2 as pb
 from loyalty.messaging.v1 import messaging_pb2_grpc
 
+from deploy.local.databases import DatabaseUrls
 from services.chassis.postgres import Connection, in_transaction, transaction
 from services.messaging import rpc
 from services.messaging.domain.chain import ChainId
@@ -195,3 +197,34 @@ async def test_a_report_counts_nobody_twice_who_is_queued_while_it_is_made(
         return (await send_rows.reports(conn, chain_id, [found]))[found.id].queued
 
     assert await in_transaction(messaging.pool, look) == 5
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_a_fill_reads_only_those_whom_it_queues(
+    messaging: MessagingHarness, messaging_urls: DatabaseUrls, door: Door
+) -> None:
+    """A send to a million is queued in five hundred fills: none of them reads all the others."""
+    chain_id = await messaging.chain()
+    await members(messaging, chain_id, 4)
+    made = await send(door, chain_id, sms_body="{{ chain }}: bonjour")
+    owner = await asyncpg.connect(messaging_urls.owner_url)
+    await owner.execute(
+        "INSERT INTO send_recipient (chain_id, send_id, member_id, channel)"
+        " SELECT $1, $2, gen_random_uuid(), 'SMS' FROM generate_series(1, 5000)",
+        chain_id,
+        UUID(made.send.id),
+    )
+    await owner.execute("ANALYZE send_recipient")
+    await owner.close()
+    run: list[tuple[str, tuple[object, ...]]] = []
+    async with transaction(messaging.pool) as conn:
+        found = await send_rows.lock_waiting(conn, chain_id=chain_id)
+        assert found is not None
+        with conn.query_logger(lambda record: run.append((record.query, record.args))):
+            await send_rows.fill(conn, *found, real_now=messaging.clock.now(), limit=2)
+        # The logger speaks in the next turn of the loop.
+        await asyncio.sleep(0)
+        ((query, args),) = run
+        plan = "\n".join(row[0] for row in await conn.fetch(f"EXPLAIN {query}", *args))
+    assert "Seq Scan on send_recipient" not in plan
+    assert "Sort" not in plan

@@ -256,7 +256,7 @@ async def fill(
     """Queue the next recipients of a send, each at the address that she has now.
 
     The send must have been locked by an earlier statement: this one must see what the last fill
-    has left. A member has one delivery of a send.
+    has left. A member has one delivery of a send. Reads no more recipients than it queues.
     """
     await conn.execute(
         """
@@ -264,11 +264,11 @@ async def fill(
             SELECT chain_id, id, offer_id, let_go_at, expires_at FROM message_send
             WHERE chain_id = $1 AND id = $2 AND waiting > 0 AND state = 'SENDING'
         ), taken AS (
-            DELETE FROM send_recipient WHERE (chain_id, send_id, member_id) IN (
-                SELECT send.chain_id, send.id, member_id FROM send
-                JOIN send_recipient ON send_recipient.chain_id = send.chain_id
-                     AND send_recipient.send_id = send.id
-                ORDER BY member_id LIMIT $4)
+            DELETE FROM send_recipient
+            WHERE chain_id = $1 AND send_id = $2 AND EXISTS (SELECT FROM send)
+              AND member_id = ANY (ARRAY(
+                  SELECT member_id FROM send_recipient WHERE chain_id = $1 AND send_id = $2
+                  ORDER BY member_id LIMIT $4))
             RETURNING member_id, channel
         ), queued AS (
             INSERT INTO delivery
