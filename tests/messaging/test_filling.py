@@ -19,7 +19,7 @@ from services.messaging.domain.chain import ChainId
 from services.messaging.domain.send import SendId
 from services.messaging.storage import deliveries as rows
 from services.messaging.storage import sends as send_rows
-from services.messaging.usecases import sends
+from services.messaging.usecases import sending, sends
 from tests.messaging.conftest import MessagingHarness
 from tests.messaging.to_many import Door, members, offer, report, send, told
 from tests.messaging.wire import serving
@@ -228,3 +228,23 @@ async def test_a_fill_reads_only_those_whom_it_queues(
         plan = "\n".join(row[0] for row in await conn.fetch(f"EXPLAIN {query}", *args))
     assert "Seq Scan on send_recipient" not in plan
     assert "Sort" not in plan
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_a_send_to_few_more_is_not_queued_behind_one_to_very_many(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """LS-60: a chain that lets one go to a hundred thousand keeps no other chain's waiting."""
+    many, few = await messaging.chain(), await messaging.chain()
+    await members(messaging, many, 9)
+    await members(messaging, few, 3)
+    await send(door, many, sms_body="{{ chain }}: bonjour")
+    made = await send(door, few, sms_body="{{ chain }}: bonjour")
+    for _ in range(5):
+        await sending.send_next(messaging.deps)
+    assert (await report(door, made)).report.sent == 2
+    for _ in range(2):
+        await sending.send_next(messaging.deps)
+    assert (await report(door, made)).report.sent == 3
+    await messaging.drain()
+    assert len(await told(messaging, many, "ANNOUNCEMENT")) == 9

@@ -235,15 +235,16 @@ async def let_go(
 async def lock_waiting(
     conn: Connection, *, chain_id: ChainId | None
 ) -> tuple[ChainId, SendId] | None:
-    """Of the sends with recipients to queue the one that was let go first, locked.
+    """Of the sends with recipients to queue the one with the fewest, locked.
 
-    With `chain_id` only of that chain. Passes over those that others hold.
+    So none to few more waits for one to very many. With `chain_id` only of that chain. Passes over
+    those that others hold.
     """
     row = await conn.fetchrow(
         """
         SELECT chain_id, id FROM message_send
         WHERE waiting > 0 AND state = 'SENDING' AND ($1::uuid IS NULL OR chain_id = $1)
-        ORDER BY let_go_at, sequence LIMIT 1 FOR UPDATE SKIP LOCKED
+        ORDER BY waiting, sequence LIMIT 1 FOR UPDATE SKIP LOCKED
         """,
         chain_id,
     )
