@@ -14,7 +14,7 @@ from loyalty.messaging.v1 import messaging_pb2_grpc
 
 from deploy.local.databases import DatabaseUrls
 from services.chassis.postgres import Connection, in_transaction, transaction
-from services.messaging import rpc
+from services.messaging import jobs, rpc
 from services.messaging.domain.chain import ChainId
 from services.messaging.domain.send import SendId
 from services.messaging.storage import deliveries as rows
@@ -41,6 +41,13 @@ async def deliveries(messaging: MessagingHarness, chain_id: ChainId) -> int:
         "SELECT count(*) FROM delivery WHERE chain_id = $1 AND send_id IS NOT NULL", chain_id
     )
     return found
+
+
+async def somebody_waits(messaging: MessagingHarness) -> None:
+    """Until a transaction waits for another's lock."""
+    async with asyncio.timeout(10):
+        while not await messaging.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.usefixtures("two_at_once")
@@ -71,7 +78,7 @@ async def test_many_senders_fill_at_once_and_double_nothing(
     async def sender() -> None:
         # Whoever is passed over at one moment finds something at another.
         while await deliveries(messaging, chain_id) < 40:
-            await sends.fill(messaging.deps, chain_id=chain_id)
+            await sends.fill(messaging.deps, chain_id=None)
 
     async with asyncio.timeout(30):
         await asyncio.gather(*(sender() for _ in range(4)))
@@ -170,11 +177,7 @@ async def test_a_stop_that_waits_for_the_last_fill_stops_what_it_queued(
         await send_rows.fill(conn, *found, real_now=messaging.clock.now(), limit=2)
         stop = pb.StopSendRequest(chain_id=str(chain_id), send_id=made.send.id)
         stopping = asyncio.ensure_future(door.StopSend(stop))
-        async with asyncio.timeout(10):
-            while not await messaging.pool.fetchval(
-                "SELECT count(*) FROM pg_locks WHERE NOT granted"
-            ):
-                await asyncio.sleep(0.01)
+        await somebody_waits(messaging)
     stopped = (await stopping).send
     assert (stopped.status, stopped.report.stopped) == (pb.SEND_STATUS_STOPPED, 2)
     await messaging.drain()
@@ -248,3 +251,21 @@ async def test_a_send_to_few_more_is_not_queued_behind_one_to_very_many(
     assert (await report(door, made)).report.sent == 3
     await messaging.drain()
     assert len(await told(messaging, many, "ANNOUNCEMENT")) == 9
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_a_walk_through_time_waits_for_what_another_queues(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """Else its clock would go on, and the last of a send be written on another day."""
+    chain_id = await messaging.chain()
+    await members(messaging, chain_id, 4)
+    made = await send(door, chain_id, sms_body="{{ chain }}: bonjour")
+    async with transaction(messaging.pool) as conn:
+        found = await send_rows.lock_waiting(conn, chain_id=None)
+        assert found is not None
+        await send_rows.fill(conn, *found, real_now=messaging.clock.now(), limit=2)
+        walking = asyncio.ensure_future(jobs.due_source(messaging.deps).run_due(chain_id))
+        await somebody_waits(messaging)
+    await walking
+    assert (await report(door, made)).report.sent == 4

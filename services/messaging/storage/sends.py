@@ -232,20 +232,33 @@ async def let_go(
     return counted or 0
 
 
+async def is_waiting(conn: Connection, chain_id: ChainId) -> bool:
+    """Whether a send of the chain has recipients to queue."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM message_send WHERE chain_id = $1 AND waiting > 0 AND state = 'SENDING'
+        )
+        """,
+        chain_id,
+    )
+    return found
+
+
 async def lock_waiting(
     conn: Connection, *, chain_id: ChainId | None
 ) -> tuple[ChainId, SendId] | None:
     """Of the sends with recipients to queue the one with the fewest, locked.
 
-    So none to few more waits for one to very many. With `chain_id` only of that chain. Passes over
-    those that others hold.
+    So none to few more waits for one to very many. Passes over those that others hold; with
+    `chain_id` only of that chain, and waits for them.
     """
     row = await conn.fetchrow(
-        """
+        f"""
         SELECT chain_id, id FROM message_send
         WHERE waiting > 0 AND state = 'SENDING' AND ($1::uuid IS NULL OR chain_id = $1)
-        ORDER BY waiting, sequence LIMIT 1 FOR UPDATE SKIP LOCKED
-        """,
+        ORDER BY waiting, sequence LIMIT 1 FOR UPDATE {"SKIP LOCKED" if chain_id is None else ""}
+        """,  # noqa: S608
         chain_id,
     )
     return None if row is None else (ChainId(row["chain_id"]), SendId(row["id"]))

@@ -229,13 +229,16 @@ async def _let_go(deps: Deps, conn: Connection, chain: Chain, send: Send) -> Non
 async def fill(deps: Deps, *, chain_id: ChainId | None) -> bool:
     """Queue some more of a send to very many; False when nobody waits for that. Locks the send.
 
-    For senders who have nothing else to do: what was not sent to many leaves first.
+    For senders who have nothing else to do: what was not sent to many leaves first. With `chain_id`
+    only of that chain, and what another is queueing there is waited for.
     """
 
     async def work(conn: Connection) -> bool:
+        some = chain_id is not None and await rows.is_waiting(conn, chain_id)
         found = await rows.lock_waiting(conn, chain_id=chain_id)
         if found is None:
-            return False
+            # Another may have queued the last of them while we waited: they are due now.
+            return some
         await rows.fill(conn, *found, real_now=deps.clock.real_now(), limit=FILLED_AT_ONCE)
         return True
 
