@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.e2e.chains import Chain, fresh_key, fresh_phone
-from tests.e2e.pages import code_for
+from tests.e2e.pages import code_for, visitor
 
 pytestmark = pytest.mark.stack
 
@@ -25,6 +25,31 @@ async def test_who_asks_for_a_code_again_at_once_hears_that_one_is_on_its_way(
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0
     assert "tapez le plus récent" in answer.text
+
+
+async def test_who_has_a_code_under_way_finds_its_box_wherever_she_asks_again(
+    alices: Chain,
+) -> None:
+    """D34: she went back and pressed again: the code that came is still good, and takes her on."""
+    number = fresh_phone()
+    door = f"/m/{alices.told['chain_slug']}"
+    async with visitor(alices) as browser, visitor(alices) as other:
+        await browser.post(f"{door}/join", data={"k": fresh_key(), "phone": number})
+        await browser.post(f"{door}/verify", data={"next": f"{door}/card"})
+        for again in ("verify", "code/again"):
+            shown = await browser.post(f"{door}/{again}", data={"next": f"{door}/account"})
+            assert shown.status_code == 429
+            assert "tapez le plus récent" in shown.text
+            assert f'action="{door}/code"' in shown.text
+        await browser.post(f"{door}/verify", data={"next": f"{door}/account"})
+        for path, said in (("signin", {"contact": number}), ("join", {"phone": number})):
+            form = await other.post(f"{door}/{path}", data={"k": fresh_key(), **said})
+            assert form.status_code == 429
+            assert "tapez le plus récent" in form.text
+            assert f'action="{door}/{path}"' in form.text
+        code = await code_for(alices, number)
+        landed = await browser.post(f"{door}/code", data={"code": code})
+    assert landed.url.path == f"{door}/account"
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,8 @@ async def send_code(
     """Send a code to this address and go to the page that asks for it. Raises refusals.
 
     `adds`: the signed-in member wishes to add the address to hers. `offer_id`: she takes it.
+    Where one has just left at the wish of this phone, its page says so; where at the wish of
+    another, raises ApiError.
     """
     limits = visit.deps.limits
     network = limits.network_of(visit.request)
@@ -100,9 +102,18 @@ async def send_code(
         if refusal.code != "RATE_LIMITED":
             raise
         # Codes for one address are enrollment's to count: she waits for one that has left.
-        raise ApiError.of(
-            "CODE_SENT_ALREADY", retry_after_seconds=refusal.retry_after_seconds
-        ) from None
+        told = ApiError.of("CODE_SENT_ALREADY", retry_after_seconds=refusal.retry_after_seconds)
+        held = _held(visit)
+        if held is None or (held.phone, held.email, held.adds) != (
+            contact.phone,
+            contact.email,
+            adds,
+        ):
+            raise told from None
+        held = replace(held, next_path=visit.own_path(next_path), offer_id=offer_id)
+        response = visit.show("code.html", problems=problems_of(told, visit.language), step=held)
+        _keep(visit, response, held)
+        return response
     response = visit.go("/code")
     step = CodeStep(
         challenge_id=answer.challenge_id,
@@ -145,7 +156,7 @@ async def sign_in(visit: VisitDep) -> Response:
     typed = fields.text("contact")
     try:
         return await send_code(visit, contact_of(typed), next_path=fields["next"])
-    except RemoteRefusal as refusal:
+    except (RemoteRefusal, ApiError) as refusal:
         problems = problems_of(
             refusal, visit.language, shown={"phone": "contact", "email": "contact"}
         )
@@ -162,19 +173,7 @@ async def verify_self(visit: MemberDep) -> Response:
     member = answer.member
     by_email = member.registered_by == CHANNEL_EMAIL or not member.phone
     contact = Contact(email=member.email) if by_email else Contact(phone=member.phone)
-    try:
-        return await send_code(
-            visit, contact, next_path=fields["next"], offer_id=fields["offer_id"]
-        )
-    except RemoteRefusal:
-        step = _held(visit)
-        if step is None or (step.phone, step.email) != (contact.phone, contact.email):
-            raise
-        # A code went to her a moment ago; it is still good.
-        response = visit.go("/code")
-        own = visit.own_path(fields["next"])
-        _keep(visit, response, replace(step, next_path=own, offer_id=fields["offer_id"]))
-        return response
+    return await send_code(visit, contact, next_path=fields["next"], offer_id=fields["offer_id"])
 
 
 @router.get("/m/{slug}/code")

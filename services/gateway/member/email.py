@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from loyalty.enrollment.v1.enrollment_pb2 import GetMemberRequest
 
 from services.chassis.errors import RemoteRefusal
+from services.gateway.errors import ApiError
 from services.gateway.member.codes import send_code
 from services.gateway.member.door import MemberDep, PageRoute, Visit
 from services.gateway.web.forms import (
@@ -65,6 +66,6 @@ async def add_email(visit: MemberDep) -> Response:
     try:
         next_path = f"{visit.base}/account?done=email"
         return await send_code(visit, contact, next_path=next_path, adds=True)
-    except RemoteRefusal as refusal:
+    except (RemoteRefusal, ApiError) as refusal:
         problems = problems_of(refusal, visit.language, shown={"email": "email"})
         return _form(visit, contact.email, problems)

@@ -160,7 +160,7 @@ async def join(visit: VisitDep) -> Response:
                 contact = Contact(email=fields.text("email"))
             back = f"{visit.base}/g/{earn_token}" if earn_token else fields["next"]
             return await send_code(visit, contact, next_path=back)
-    except RemoteRefusal as refusal:
+    except (RemoteRefusal, ApiError) as refusal:
         problems = problems_of(refusal, visit.language, shown=JOIN_FIELDS)
         if "phone" in problems.fields and fields.text("email"):
             problems = with_bad_email(fields, problems, visit.language)

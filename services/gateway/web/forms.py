@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 
 from services.chassis.errors import RemoteRefusal
-from services.gateway.errors import from_exception
+from services.gateway.errors import ApiError, from_exception
 from services.gateway.web.i18n import translate
 
 # Longer than any name, address or text that we ask for.
@@ -88,7 +88,7 @@ NO_PROBLEMS = Problems()
 
 
 def problems_of(
-    refusal: RemoteRefusal, language: str, *, shown: Mapping[str, str] | None = None
+    refusal: RemoteRefusal | ApiError, language: str, *, shown: Mapping[str, str] | None = None
 ) -> Problems:
     """A refusal in the visitor's words; `shown` maps a service's field to the form's field."""
     told = from_exception(refusal)
