@@ -35,7 +35,7 @@ from services.points.domain.ledger import Actor, EarnSource, Fact
 from services.points.storage import accounts as account_rows
 from services.points.storage import ledger as ledger_rows
 from services.points.storage.accounts import Opening
-from services.points.usecases.earn_items import Earned
+from services.points.usecases.earn_items import Earned, arrival
 from services.points.usecases.earn_queue import EarnQueue
 from services.points.usecases.earning import earn_points
 from tests.points.house import House, new_id
@@ -133,6 +133,39 @@ def as_earn(house: House, key: str, member: str) -> Earn:
         occurred_at=None,
         origin=Till(points=1),
     )
+
+
+async def test_earns_that_overtook_each_other_keep_the_order_of_their_counting(
+    house: House,
+) -> None:
+    """An earn waits for its codes' guard, and others of its account are counted before it.
+
+    Ids follow the sequence all the same, so that no page of what was recorded leaves one out.
+    """
+    came = [arrival(house.deps, as_earn(house, new_id(), house.alice)) for _ in range(4)]
+    outcomes = await house.queue.count(came[::-1])
+    ids = [str(outcome.result.entry.posting.id) for outcome in outcomes]  # type: ignore[union-attr]
+    assert ids == sorted(ids)
+    assert [entry.id for entry in await house.entries()] == ids[::-1]
+    seen: list[str] = []
+    after: dict[str, Any] = {}
+    for _ in came:
+        page = await house.stub.ListEntries(
+            pb.ListEntriesRequest(
+                chain_id=house.chain_id,
+                account_ids=[house.alices_account],
+                by_recording=True,
+                limit=1,
+                **after,
+            )
+        )
+        seen += [entry.id for entry in page.entries]
+        if page.entries:
+            last = page.entries[-1]
+            after = {"before_time": last.recorded_at, "before_id": last.id}
+    assert seen == ids[::-1]
+    again = await house.queue.count(came)
+    assert [str(one.result.entry.posting.id) for one in again] == ids[::-1]  # type: ignore[union-attr]
 
 
 async def earn_in_opposite_orders(house: House, one: list[Earn], other: list[Earn]) -> None:

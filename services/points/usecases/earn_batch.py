@@ -46,7 +46,6 @@ from services.points.usecases.earn_items import (
     packed,
     unpacked,
 )
-from services.points.usecases.overdue import Settled
 from services.points.usecases.standings import Climber
 
 
@@ -74,7 +73,8 @@ class _Batch:
         self.views: dict[ChainId, ChainView] = {}
         self.accounts: dict[AccountName, Account] = {}
         self.opened: list[Opening] = []
-        self.settled: dict[AccountName, Settled] = {}
+        # The last that was posted here to an account.
+        self.last: dict[AccountName, PostingId] = {}
         self.climbers: dict[AccountName, Climber] = {}
         self.movements: list[Movement] = []
         self.consumed: list[tuple[ChainId, GrantId, PostingId]] = []
@@ -252,10 +252,12 @@ class _Batch:
 
     async def _settle(self) -> None:
         """Post what is overdue of the accounts at hand before anything else moves (D8)."""
-        self.settled = await overdue.settle(self.deps, self.conn, self.accounts.values())
-        for name, each in self.settled.items():
+        settled = await overdue.settle(self.deps, self.conn, self.accounts.values())
+        for name, each in settled.items():
             self.accounts[name] = each.account
             self.movements.extend(each.movements)
+            if each.movements:
+                self.last[name] = each.movements[-1].posting.id
 
     def _decide(self, candidate: Candidate) -> None:
         """Count one earn, answer it with an earlier entry, or refuse it."""
@@ -324,6 +326,7 @@ class _Batch:
             ),
         )
         self.movements.append(movement)
+        self.last[candidate.name] = movement.posting.id
         entry = movement.entry
         self.accounts[candidate.name] = movement.after
         self._climb(candidate, movement)
@@ -337,10 +340,15 @@ class _Batch:
         return entry
 
     def _posting_id(self, candidate: Candidate) -> PostingId:
-        """The id that its claim names; a later one where something was posted before it here."""
-        if candidate.name in self.settled:
+        """The id that its claim names; a later one where a later one was posted before it here.
+
+        Ids follow the sequence: what is recorded together is listed by them.
+        """
+        posting_id = self.arrivals[candidate.place].posting_id
+        last = self.last.get(candidate.name)
+        if last is not None and last > posting_id:
             return PostingId(self.deps.new_id())
-        return self.arrivals[candidate.place].posting_id
+        return posting_id
 
     def _end(self, candidate: Candidate) -> datetime | None:
         """When the points of an earn end: by the salon's calendar, else the chain's (D8, X2)."""
