@@ -50,7 +50,10 @@ async def test_the_panel_tags_offers_by_the_chains_own_day(later: tuple[Chain, d
 async def test_a_link_to_an_offer_that_is_closed_says_why(
     later: tuple[Chain, date], language: str
 ) -> None:
-    """LS-63, LS-67: not begun and from which day, over and since when, taken back."""
+    """LS-63, LS-67: not begun and from which day, over and since when, taken back.
+
+    Who becomes a member then came by that link all the same (D24).
+    """
     chain, day = later
     week = timedelta(days=7)
     over = await offer(chain, "Finie", day - week, day - timedelta(days=1))
@@ -80,6 +83,8 @@ async def test_a_link_to_an_offer_that_is_closed_says_why(
             if offer_id in days:
                 assert format_date(days[offer_id], language) in words(page)
             assert f'href="{door}/join?next={door}/offers"' in page.text
+        marked = await browser.get(f"{door}/offers/{over}?s=sms")
+        assert f'href="{door}/join?next={door}/offers&amp;s=sms"' in marked.text
         assert (await browser.get(f"{door}/offers/{fresh_key()}")).status_code == 404
         assert (await browser.get(f"{door}/offers/nothing")).status_code == 404
 

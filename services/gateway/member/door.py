@@ -148,6 +148,11 @@ class Visit:
         """French words in the visitor's language."""
         return i18n.translate(self.language, words, **params)
 
+    @property
+    def mark(self) -> str:
+        """The short word in the link that brought her: where it stood (D24)."""
+        return self.request.query_params.get("s", "")[:MARK_LENGTH_MAX]
+
     async def farewell(self) -> str:
         """Why she is signed in no more on this phone, where that may surprise her; else nothing."""
         if self.principal is not None:
@@ -164,7 +169,7 @@ class Visit:
         here = ""
         if self.request.method in {"GET", "HEAD"}:
             here = self.own_path(self.request.url.path)
-        query = {"next": here, "s": self.request.query_params.get("s", "")[:MARK_LENGTH_MAX]}
+        query = {"next": here, "s": self.mark}
         said = urlencode({name: value for name, value in query.items() if value}, safe="/")
         return Elsewhere(f"{self.base}?{said}" if here else self.base)
 

@@ -30,7 +30,7 @@ from services.chassis.signing import Unsealable
 from services.gateway.errors import ApiError
 from services.gateway.member import holdings
 from services.gateway.member.codes import send_code
-from services.gateway.member.door import MARK_LENGTH_MAX, PageRoute, Visit, VisitDep
+from services.gateway.member.door import PageRoute, Visit, VisitDep
 from services.gateway.member.earns import earn
 from services.gateway.member.install import phone_kind
 from services.gateway.member.offered import offer_at
@@ -101,7 +101,7 @@ async def join_page(
         key=new_key(),
         earn_token=earn_token,
         texted=texted,
-        mark=said["s"] or query.get("s", "")[:MARK_LENGTH_MAX],
+        mark=said["s"] or visit.mark,
         next_path=next_path,
         offer=await offer_at(visit, next_path),
         farewell=await visit.farewell(),

@@ -69,7 +69,7 @@ async def _closed_page(visit: Visit, offer: Offer) -> Response:
     taken: set[str] = set()
     if visit.principal is not None:
         taken = await _taken(visit.deps.clients, visit.chain.id, visit.member_id)
-    return visit.show("offer_closed.html", offer=offer, taken=offer.id in taken)
+    return visit.show("offer_closed.html", offer=offer, taken=offer.id in taken, mark=visit.mark)
 
 
 @router.get("/m/{slug}/offers/{offer_id}/verify")
