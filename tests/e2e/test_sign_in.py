@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.e2e.chains import Chain, fresh_key, fresh_phone
-from tests.e2e.pages import code_for, visitor
+from tests.e2e.pages import code_for, hidden, visitor
 
 pytestmark = pytest.mark.stack
 
@@ -50,6 +50,28 @@ async def test_who_has_a_code_under_way_finds_its_box_wherever_she_asks_again(
         code = await code_for(alices, number)
         landed = await browser.post(f"{door}/code", data={"code": code})
     assert landed.url.path == f"{door}/account"
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "//evil.example",
+        "/admin",
+        "{0}//x",
+        "{0}/..",
+        "{0}/../other/join",
+        "{0}/%2E%2e/other?x",
+        "{0}/.",
+    ],
+)
+async def test_she_goes_back_to_pages_of_her_own_chain_alone(alices: Chain, elsewhere: str) -> None:
+    """Browsers climb with two points, also where these are written as %2e."""
+    door = f"/m/{alices.told['chain_slug']}"
+    async with visitor(alices) as browser:
+        asked = await browser.get(f"{door}/signin", params={"next": elsewhere.format(door)})
+        assert "next" not in hidden(asked)
+        asked = await browser.get(f"{door}/signin", params={"next": f"{door}/offers?a=1..2"})
+        assert hidden(asked)["next"] == f"{door}/offers?a=1..2"
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from typing import Annotated, Any, Final
+from urllib.parse import quote, unquote, urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response
@@ -26,6 +27,7 @@ MEMBER_COOKIE_SECONDS = 400 * 24 * 3600
 NEXT_LENGTH_MAX = 512
 # The short word in a link that says where it stood.
 MARK_LENGTH_MAX = 20
+_PARTS: Final = re.compile("[/?#]")
 
 
 class Elsewhere(Exception):
@@ -176,7 +178,10 @@ class Visit:
     def own_path(self, path: str) -> str:
         """A path to return to if it is one of this chain's own, else nothing."""
         fits = len(path) <= NEXT_LENGTH_MAX and "\\" not in path and path.isprintable()
-        return path if fits and path.startswith(f"{self.base}/") and "//" not in path else ""
+        # Browsers climb out of the chain's pages by ".." and "%2e%2e".
+        climbs = {".", ".."} & set(_PARTS.split(unquote(path)))
+        stays = path.startswith(f"{self.base}/") and "//" not in path and not climbs
+        return path if fits and stays else ""
 
     def sign_in(self, response: Response, token: str) -> None:
         """Keep the member's session on this phone."""
