@@ -131,3 +131,22 @@ async def test_pressing_for_an_offer_and_a_wrong_code_take_nothing(
         assert refused.status_code in {400, 403}
         rewards = words(await browser.get(f"{door}/rewards"))
     assert "Encore" not in rewards
+
+
+async def test_an_offer_pressed_after_the_session_ended_is_still_there_when_she_is_back(
+    later: tuple[Chain, date],
+) -> None:
+    """LS-53, D34: she confirmed her number in another browser while this one showed the offer."""
+    chain, day = later
+    offered = await offer(chain, "Toujours là", day, day)
+    door = f"/m/{chain.told['chain_slug']}"
+    phone = fresh_phone()
+    async with visitor(chain) as first, visitor(chain) as second:
+        await first.post(f"{door}/join", data={"k": fresh_key(), "phone": phone})
+        await first.get(f"{door}/offers/{offered}")
+        await second.post(f"{door}/signin", data={"contact": phone})
+        await second.post(f"{door}/code", data={"code": await code_for(chain, phone)})
+        asked = await first.post(f"{door}/offers/{offered}/take", data={"k": fresh_key()})
+    assert "Cet appareil a été déconnecté" in words(asked)
+    assert "L’offre « Toujours là » vous attend" in words(asked)
+    assert f'href="{door}/signin?next={door}/offers/{offered}"' in asked.text

@@ -104,10 +104,13 @@ async def offer_picture(visit: VisitDep, offer_id: str, digest: str) -> Response
 
 
 @router.post("/m/{slug}/offers/{offer_id}/take")
-async def take_offer(visit: MemberDep, offer_id: str) -> Response:
+async def take_offer(visit: VisitDep, offer_id: str) -> Response:
     """ "Prendre": a coupon in "Mes récompenses", one for each member and offer."""
     fields = await read_fields(visit.request)
-    principal = visit.signed_in
+    principal = visit.principal
+    if principal is None:
+        # Her session ended while she read: the offer's own page asks her in, and she comes back.
+        return visit.go(f"/offers/{(await offer_of(visit, offer_id)).id}")
     await visit.deps.limits.check("reward", visit.chain.id, principal.session_id)
     offer = await offer_of(visit, offer_id)
     if not can_be_taken(offer):
