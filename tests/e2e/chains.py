@@ -6,6 +6,7 @@ import itertools
 import os
 import secrets
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -35,6 +36,11 @@ def fresh_phone() -> str:
 def fresh_key() -> str:
     """An idempotency key."""
     return str(uuid4())
+
+
+def _fresh_word() -> str:
+    """A word that no other chain has; of letters alone, for six digits would pass for a code."""
+    return "".join(secrets.choice(ascii_lowercase) for _ in range(6))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +83,7 @@ async def open_chain(platform: Platform, name: str = "Salon Alice", **said: Any)
     """A fresh sandbox chain on plan Pro, unless `said` tells otherwise."""
     body = {
         "idempotency_key": fresh_key(),
-        "name": f"{name} {uuid4().hex[:6]}",
+        "name": f"{name} {_fresh_word()}",
         "sandbox": True,
         "plan": "PRO",
         "home_time_zone": "America/Toronto",
