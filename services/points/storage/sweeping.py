@@ -28,11 +28,13 @@ _LOCK_FREE = f"{_LOCK} SKIP LOCKED"
 
 # Each lot by itself and at its own moment, in order of consumption; then the account, whose next
 # end is the earliest of what it still holds. Both orders are those of an account's open lots, so
-# that no index of all accounts is searched for the lots of one.
+# that no index of all accounts is searched for the lots of one. Under the account's lock neither
+# row moves, so each is changed where it was read.
 _END = f"""
 WITH ended AS MATERIALIZED (
     SELECT account.chain_id, account.id AS account_id, account.member_id, account.program_id,
            asked.now, lot.id AS lot_id, lot.remaining AS points, lot.expires_at, lot.salon_id,
+           account.ctid AS account_place, lot.place AS lot_place,
            own.id AS destination, uuidv7() AS id,
            {recorded_at("account.chain_id")} AS recorded_at,
            account.sequence + row_number() OVER by_account AS sequence,
@@ -43,7 +45,7 @@ WITH ended AS MATERIALIZED (
         ON own.chain_id = account.chain_id AND own.program_id = account.program_id
         AND own.side = 'expired'
     CROSS JOIN LATERAL (
-        SELECT id, remaining, expires_at, earned_at, salon_id FROM lot
+        SELECT id, remaining, expires_at, earned_at, salon_id, ctid AS place FROM lot
         WHERE lot.chain_id = asked.chain_id AND lot.account_id = asked.account_id
           AND lot.remaining > 0 AND lot.expires_at <= asked.now
         ORDER BY lot.expires_at, lot.earned_at, lot.id
@@ -62,7 +64,7 @@ WITH ended AS MATERIALIZED (
     SELECT chain_id, id, lot_id, points FROM ended
 ), drained AS (
     UPDATE lot SET remaining = 0 FROM ended
-    WHERE lot.chain_id = ended.chain_id AND lot.id = ended.lot_id
+    WHERE lot.ctid = ended.lot_place
 ), kept AS (
     UPDATE account
     SET balance = sums.balance, sequence = sums.sequence,
@@ -71,10 +73,10 @@ WITH ended AS MATERIALIZED (
                       WHERE lot.chain_id = sums.chain_id AND lot.account_id = sums.account_id
                         AND lot.remaining > 0 AND lot.expires_at > sums.now
                       ORDER BY lot.expires_at, lot.earned_at, lot.id LIMIT 1)
-    FROM (SELECT chain_id, account_id, now, min(balance_after) AS balance,
+    FROM (SELECT account_place, chain_id, account_id, now, min(balance_after) AS balance,
                  max(sequence) AS sequence, max(expires_at) AS ended_at
-          FROM ended GROUP BY chain_id, account_id, now) AS sums
-    WHERE account.chain_id = sums.chain_id AND account.id = sums.account_id
+          FROM ended GROUP BY account_place, chain_id, account_id, now) AS sums
+    WHERE account.ctid = sums.account_place
 )
 SELECT chain_id::text, id::text, account_id::text, member_id::text, program_id::text,
        coalesce(salon_id::text, ''), points, balance_after, sequence, expires_at
