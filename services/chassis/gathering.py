@@ -1,7 +1,7 @@
 """Work that arrives together is done together; what arrives alone waits for nobody.
 
-While calls are in flight the next items gather in a bounded queue, and the next call takes them
-all, up to its limit. There is no timer. Each item keeps its own answer and its own refusal.
+While a call is in flight the next items gather in a bounded queue, and the next call takes them
+all, up to its limit. Each item keeps its own answer and its own refusal.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ Answer = TypeVar("Answer")
 CALL_ITEMS_MAX: Final = 256
 # Two keep the other side busy while the next items gather; more would only be smaller.
 IN_FLIGHT_MAX: Final = 2
+# Two small calls cost more than one: a call goes out beside another one when it is as large as
+# this, or when somebody has waited so long that the other one must be held up.
+BESIDE_ITEMS_MIN: Final = 32
+BESIDE_SECONDS: Final = 0.1
 # Some hundred milliseconds of work: whoever comes later is better told to come again.
 QUEUE_ITEMS_MAX: Final = 4096
 
@@ -82,6 +86,7 @@ class Gathering(Generic[Item, Answer]):
         call_items_max: int = CALL_ITEMS_MAX,
         queue_items_max: int = QUEUE_ITEMS_MAX,
         in_flight_max: int = IN_FLIGHT_MAX,
+        beside_items_min: int = BESIDE_ITEMS_MIN,
     ) -> None:
         self._name = name
         self._work = work
@@ -90,7 +95,9 @@ class Gathering(Generic[Item, Answer]):
         self._call_items_max = call_items_max
         self._queue_items_max = queue_items_max
         self._in_flight_max = in_flight_max
+        self._beside_items_min = beside_items_min
         self._in_flight = 0
+        self._watch: asyncio.TimerHandle | None = None
         self._waiting: deque[_Place[Item, Answer]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._sizes = GATHERED_ITEMS.labels(name)
@@ -124,9 +131,10 @@ class Gathering(Generic[Item, Answer]):
         )
         for place in range(len(items)):
             self._waiting.append((parcel, place))
-        if self._in_flight < self._in_flight_max:
+        if self._may_begin(beside=self._in_flight):
             await self._lead(parcel)
         if parcel.left:
+            self._watch_over()
             timer = loop.call_at(parcel.until, _too_late, parcel.done)
             try:
                 await parcel.done
@@ -138,6 +146,29 @@ class Gathering(Generic[Item, Answer]):
         """Finish what is queued; for a gentle stop."""
         while self._workers:
             await asyncio.gather(*self._workers, return_exceptions=True)
+
+    def _may_begin(self, *, beside: int) -> bool:
+        """Whether those who wait are worth a call beside so many others."""
+        if not beside:
+            return True
+        return beside < self._in_flight_max and len(self._waiting) >= self._beside_items_min
+
+    def _watch_over(self) -> None:
+        """See to it that nobody waits long for a call that is held up."""
+        if self._watch or not self._waiting or self._in_flight >= self._in_flight_max:
+            return
+        oldest = self._waiting[0][0].until - self._seconds_max
+        loop = asyncio.get_running_loop()
+        self._watch = loop.call_at(oldest + BESIDE_SECONDS, self._begin_late)
+
+    def _begin_late(self) -> None:
+        self._watch = None
+        loop = asyncio.get_running_loop()
+        if self._waiting and self._in_flight < self._in_flight_max:
+            oldest = self._waiting[0][0].until - self._seconds_max
+            if loop.time() >= oldest + BESIDE_SECONDS:
+                self._begin(self._next_batch())
+        self._watch_over()
 
     async def _lead(self, parcel: _Parcel[Item, Answer]) -> None:
         """Do one's own work where nobody else's has come along, else have it done beside.
@@ -161,8 +192,14 @@ class Gathering(Generic[Item, Answer]):
             self._go_on(batch)
 
     def _go_on(self, batch: list[_Place[Item, Answer]]) -> None:
-        """Have the rest done by a task of its own, which goes on while there is any."""
-        batch = batch or (self._next_batch() if self._in_flight < self._in_flight_max else [])
+        """Have the rest done, which is somebody's already or worth a call."""
+        if not batch and self._may_begin(beside=self._in_flight):
+            batch = self._next_batch()
+        self._begin(batch)
+        self._watch_over()
+
+    def _begin(self, batch: list[_Place[Item, Answer]]) -> None:
+        """Have a batch done by a task of its own, which goes on while there is more."""
         if batch:
             self._in_flight += 1
             worker = asyncio.create_task(self._serve_all(batch), name=self._name)
@@ -173,9 +210,12 @@ class Gathering(Generic[Item, Answer]):
         try:
             while batch:
                 await self._serve(batch)
-                batch = self._next_batch()
+                batch = []
+                if self._may_begin(beside=self._in_flight - 1):
+                    batch = self._next_batch()
         finally:
             self._in_flight -= 1
+            self._watch_over()
 
     def _next_batch(self) -> list[_Place[Item, Answer]]:
         batch: list[_Place[Item, Answer]] = []

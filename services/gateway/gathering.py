@@ -74,7 +74,13 @@ class Gathered:
             earns=Gathering("earns", calls.count, **common),
             accounts=Gathering("accounts", calls.accounts, call_items_max=READS_MAX, **common),
             members=Gathering("members", calls.members, call_items_max=READS_MAX, **common),
-            takes=Gathering("takes", calls.take, in_flight_max=TAKES_IN_FLIGHT_MAX, **common),
+            takes=Gathering(
+                "takes",
+                calls.take,
+                in_flight_max=TAKES_IN_FLIGHT_MAX,
+                beside_items_min=1,
+                **common,
+            ),
             uses=Gathering("uses", calls.use, **common),
         )
 

@@ -11,6 +11,7 @@ import pytest
 from services.chassis import context
 from services.chassis.errors import Unavailable
 from services.chassis.gathering import (
+    BESIDE_ITEMS_MIN,
     CALL_ITEMS_MAX,
     REST_SECONDS_MAX,
     Gathering,
@@ -78,6 +79,49 @@ async def test_items_gather_while_two_calls_are_in_flight_and_each_gets_its_own_
     assert sizes[:2] == [1, 1]
     assert max(sizes) == CALL_ITEMS_MAX
     assert len(sizes) <= 6
+
+
+async def test_a_few_wait_for_the_call_under_way_and_many_go_out_beside_it() -> None:
+    """Two small calls cost more than one; a large one keeps the other side busy."""
+    work = Work()
+    numbers = gathering(work, seconds_max=600.0)
+    first = asyncio.create_task(numbers.one(0))
+    await called(work, 1)
+    few = [asyncio.create_task(numbers.one(100 + each)) for each in range(1, BESIDE_ITEMS_MIN)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(work.calls) == 1
+    last = asyncio.create_task(numbers.one(100))
+    await called(work, 2)
+    assert len(work.calls[1]) == BESIDE_ITEMS_MIN
+    work.open.set()
+    assert await asyncio.gather(first, *few, last) == [
+        0,
+        *(2 * (100 + each) for each in range(1, BESIDE_ITEMS_MIN)),
+        200,
+    ]
+
+
+async def test_nobody_waits_for_a_call_that_is_held_up() -> None:
+    """One earn meets a locked account: the next of other accounts goes out all the same."""
+    work, held = Work(), asyncio.Event()
+    work.open.set()
+
+    async def hold(items: Sequence[int], seconds: float) -> list[int | Exception]:
+        answers = await work(items, seconds)
+        if 0 in items:
+            await held.wait()
+        return answers
+
+    numbers: Gathering[int, int] = Gathering("tests", hold, full=TooMany, seconds_max=20)
+    stuck = asyncio.create_task(numbers.one(0))
+    await called(work, 1)
+    for number in (1, 2):
+        assert await numbers.one(number) == number * 2
+    assert work.calls == [[0], [1], [2]]
+    assert not stuck.done()
+    held.set()
+    assert await stuck == 0
 
 
 async def test_items_of_the_same_moment_travel_together() -> None:

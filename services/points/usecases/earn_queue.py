@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from services.chassis import gathering
 from services.chassis.errors import Unavailable
 from services.chassis.gathering import (
     CALL_ITEMS_MAX,
@@ -23,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 BATCH_ITEMS_MAX = CALL_ITEMS_MAX
 TRANSACTIONS_MAX = IN_FLIGHT_MAX
+# A transaction costs more than the call that brings its earns, so it is worth a second one's.
+BESIDE_ITEMS_MIN = 2 * gathering.BESIDE_ITEMS_MIN
 
 
 class EarnFailed(Exception):
@@ -52,6 +55,7 @@ class EarnQueue:
             seconds_max=STATEMENT_TIMEOUT_MS / 1000,
             queue_items_max=queue_items_max,
             in_flight_max=TRANSACTIONS_MAX,
+            beside_items_min=BESIDE_ITEMS_MIN,
         )
 
     async def count(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
