@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.messaging.v1 import messaging_pb2 as pb
 from loyalty.messaging.v1 import messaging_pb2_grpc
 
@@ -121,6 +122,27 @@ async def test_who_waits_is_written_to_where_she_is_by_then(
     assert await told(messaging, chain_id, "ANNOUNCEMENT") == sorted(
         one.phone for one in chosen[:2]
     )
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_who_has_no_address_when_her_turn_comes_is_in_the_count_of_those_held_back(
+    messaging: MessagingHarness, door: Door
+) -> None:
+    """LS-60: each of the chosen is told of once, also one of whom there is no delivery."""
+    chain_id = await messaging.chain()
+    chosen = sorted(await members(messaging, chain_id, 3), key=lambda one: one.member_id)
+    made = await send(door, chain_id, sms_body="{{ chain }}: bonjour")
+    await messaging.pool.execute(
+        "UPDATE contact SET phone = '' WHERE member_id = $1", chosen[2].member_id
+    )
+    assert (await report(door, made)).report.blocked == 0
+    await messaging.drain()
+    end = (await report(door, made)).report
+    assert (end.chosen, end.sent, end.blocked, end.queued) == (3, 2, 1, 0)
+    at = Timestamp()
+    at.FromDatetime(messaging.clock.now() + timedelta(days=2))
+    planned = await send(door, chain_id, sms_body="{{ chain }}: demain", send_at=at)
+    assert (await report(door, planned)).report.blocked == 0
 
 
 @pytest.mark.usefixtures("two_at_once")

@@ -55,7 +55,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendReport:
-    """What became of a send. Those without an address are chosen alone."""
+    """What became of a send, each of the chosen once; `taken` and `used` are of its offer.
+
+    Blocked are those who had no address or had not agreed when their turn came.
+    """
 
     chosen: int = 0
     queued: int = 0
@@ -67,3 +70,16 @@ class SendReport:
     taken: int = 0
     used: int = 0
     stopped: int = 0
+
+    @property
+    def accounted_for(self) -> int:
+        """Of how many it is told what became of them, or that they wait."""
+        return (
+            self.queued
+            + self.sent
+            + self.delivered
+            + self.failed
+            + self.blocked
+            + self.unknown
+            + self.stopped
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -371,6 +372,9 @@ async def reports(
         UNION ALL
         SELECT id, 'waiting', waiting FROM message_send WHERE chain_id = $1 AND id = ANY($2)
         UNION ALL
+        SELECT id, 'let_go_to', chosen FROM message_send
+        WHERE chain_id = $1 AND id = ANY($2) AND let_go_at IS NOT NULL
+        UNION ALL
         SELECT send_id, $3, count(*) FROM delivery
         WHERE chain_id = $1 AND send_id = ANY($2) AND state = 'EXPIRED' AND reason = $3
         GROUP BY send_id
@@ -400,7 +404,7 @@ async def reports(
 def _report(send: Send, counted: Counter[str]) -> SendReport:
     stopped, waiting = counted[STOPPED_REASON], counted["waiting"]
     is_stopped = send.state is SendState.STOPPED
-    return SendReport(
+    report = SendReport(
         chosen=send.chosen,
         queued=counted["QUEUED"] + counted["SENDING"] + (0 if is_stopped else waiting),
         sent=counted["SENT"],
@@ -412,6 +416,9 @@ def _report(send: Send, counted: Counter[str]) -> SendReport:
         taken=counted["taken"],
         used=counted["used"],
     )
+    # Whoever had no address when her turn came has no delivery, and is held back all the same.
+    unreachable = max(0, counted["let_go_to"] - report.accounted_for)
+    return replace(report, blocked=report.blocked + unreachable)
 
 
 async def put_coupon(
