@@ -44,6 +44,18 @@ MESSAGE_REFUSALS: Final[Mapping[str, Words]] = {
         fr="Ce texte ne peut pas servir : voyez « {what} » à la ligne {line}. Seuls les noms de la "
         "liste et {{% if %}} sont possibles.",
     ),
+    "TEMPLATE_EMPTY": Words(
+        status=400,
+        public="VALUE_EMPTY",
+        en="Write what the message says.",
+        fr="Écrivez ce que dit le message.",
+    ),
+    "TEMPLATE_TOO_LONG": Words(
+        status=400,
+        public="VALUE_TOO_LONG",
+        en="These words are too long: at most {length_max} characters.",
+        fr="Ce texte est trop long : au plus {length_max} caractères.",
+    ),
     "TEMPLATE_UNKNOWN": Words(
         status=404,
         public="NOT_FOUND",

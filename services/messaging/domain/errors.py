@@ -106,10 +106,22 @@ class ReceiptModeInvalid(Refusal):
 
 
 class TemplateInvalid(Refusal):
-    """Words that cannot be rendered; `problem` and `detail` say what is wrong, `field` where."""
+    """Words that cannot be rendered; `what` and `line` say where to look, `field` in which."""
 
     code = "template_invalid"
     field = "body"
+
+
+class TemplateEmpty(TemplateInvalid):
+    """A message without a word."""
+
+    code = "template_empty"
+
+
+class TemplateTooLong(TemplateInvalid):
+    """More than `length_max` characters, before anything is filled in."""
+
+    code = "template_too_long"
 
 
 class TemplateUnknown(Refusal):

@@ -16,7 +16,12 @@ from services.messaging.domain import segments
 from services.messaging.domain.chain import Language
 from services.messaging.domain.consent import Channel
 from services.messaging.domain.delivery import MessageKind
-from services.messaging.domain.errors import TemplateInvalid, TemplateUnknown
+from services.messaging.domain.errors import (
+    TemplateEmpty,
+    TemplateInvalid,
+    TemplateTooLong,
+    TemplateUnknown,
+)
 from services.messaging.templates import given
 from services.messaging.templates.names import variables
 from services.messaging.templates.rendering import (
@@ -112,9 +117,9 @@ def check(kind: MessageKind, channel: Channel, words: Words) -> None:
 
 def _check_text(text: str, *, kind: MessageKind, field: str, length_max: int) -> None:
     if not text.strip():
-        raise _invalid(field=field, what="…", line=1)
+        raise TemplateEmpty(field=field)
     if len(text) > length_max:
-        raise _invalid(field=field, what=text[length_max : length_max + 20], line=_line(text))
+        raise TemplateTooLong(field=field, params={"length_max": str(length_max)})
     try:
         tree = ENVIRONMENT.parse(text)
     except TemplateSyntaxError as error:
@@ -142,10 +147,6 @@ def _try(
         raise _invalid(field="body", what=words.body[:20], line=1) from None
     except MemoryError:
         raise _invalid(field="body", what=words.body[:20], line=1) from None
-
-
-def _line(text: str) -> int:
-    return text.count("\n") + 1
 
 
 def _of_line(text: str, number: int) -> str:

@@ -147,7 +147,7 @@ def _check(
         field = "sms_body" if by_text is own else "email_body"
         if invalid.field == "subject":
             field = "email_subject"
-        raise TemplateInvalid(field=f"{within}{field}", params=invalid.params) from None
+        raise type(invalid)(field=f"{within}{field}", params=invalid.params) from None
 
 
 async def _counted(
