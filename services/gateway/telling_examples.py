@@ -225,6 +225,24 @@ TELLING_EXAMPLES: Final = {
         },
         {"send": _SEND, "warnings": ["offer_not_started"]},
     ),
+    "PreviewSend": Example(
+        {"send": {"offer_id": OFFER, "filter": {"not_visited_for_days": 90}}},
+        {
+            "messages": [
+                {
+                    "channel": "SMS",
+                    "language_code": "en",
+                    "body": "Salon Léonie: 20 % off your cut. "
+                    "https://meche.example/m/leonie/offers/1?s=sms STOP to stop",
+                    "encoding": "GSM_7",
+                    "segments": 1,
+                    "warnings": [],
+                    "reachable": 212,
+                }
+            ],
+            "texts": 212,
+        },
+    ),
     "ListSends": Example(None, {"sends": [_SEND]}),
     "RetrieveSend": Example(None, {"send": _SEND}),
     "StopSend": Example(None, {"send": {**_SEND, "status": "STOPPED"}}),

@@ -128,10 +128,27 @@ async def test_who_joins_by_the_texted_link_is_reachable_at_once(stack: Stack) -
         assert "à confirmer" not in account
         await mail_when(client, phone, several(2))
         send = {"idempotency_key": str(uuid4()), "send": {"sms_body": "{{ chain }}: du neuf"}}
+        shown = await client.post("/v2/messages/sends/preview", json={"send": send["send"]})
         made = await client.post("/v2/messages/sends", json=send)
         assert made.status_code == 200, made.text
         told = await mail_when(client, phone, several(3))
     assert told[-1]["body"].endswith("du neuf ARRET pour cesser")
+    assert shown.json()["texts"] == 1
+    (text,) = (one for one in shown.json()["messages"] if one["reachable"])
+    assert (text["channel"], text["language_code"], text["segments"]) == ("SMS", "fr", 1)
+    assert text["body"] == told[-1]["body"]
+
+
+async def test_a_send_is_previewed_for_what_is_wrong_with_it(client: httpx.AsyncClient) -> None:
+    """LS-61: each fault at its field, before anything leaves."""
+    for words, code, field in (
+        ({"sms_body": "x" * 1_001}, "VALUE_TOO_LONG", "send.sms_body"),
+        ({"sms_body": "{{ nobody }}"}, "INVALID_VALUE", "send.sms_body"),
+        ({"offer_id": str(uuid4())}, "NOT_FOUND", "send.offer_id"),
+    ):
+        answer = await client.post("/v2/messages/sends/preview", json={"send": words})
+        (told,) = answer.json()["errors"]
+        assert (told["code"], told["field"]) == (code, field)
 
 
 async def test_the_welcome_email_confirms_its_address_by_one_press(stack: Stack) -> None:

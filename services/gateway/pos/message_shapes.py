@@ -262,18 +262,23 @@ class AudienceAnswer(TypedDict):
     reachable: int
 
 
-class SendIn(Part):
+class PreviewedSendIn(Part):
     """An offer, or words only, to those whom the filter leaves; `customer_ids` = only these."""
 
     offer_id: Id | None = None
     filter: FilterIn | None = None
     excluded_customer_ids: Ids = Field(default_factory=list)
     customer_ids: Ids = Field(default_factory=list)
-    send_at: Moment | None = None
     sms_body: Body | None = None
     email_subject: Line | None = None
     email_body: Body | None = None
     english: EnglishIn | None = None
+
+
+class SendIn(PreviewedSendIn):
+    """The same, now or at a time."""
+
+    send_at: Moment | None = None
 
 
 class CreateSendIn(Part):
@@ -281,6 +286,27 @@ class CreateSendIn(Part):
 
     send: SendIn
     idempotency_key: Key | None = None
+
+
+class PreviewSendIn(Part):
+    """A send to look at before it is made."""
+
+    send: PreviewedSendIn
+
+
+class ShownMessageShape(PreviewAnswer):
+    """One version of a message as it would arrive, and at how many it would now."""
+
+    channel: str
+    language_code: str
+    reachable: int
+
+
+class PreviewSendAnswer(TypedDict):
+    """Every version of a message; `texts` is what all of it would cost now."""
+
+    messages: list[ShownMessageShape]
+    texts: int
 
 
 class ReportShape(TypedDict):
@@ -355,6 +381,34 @@ def template_shape(template: messaging_pb2.MessageTemplate) -> TemplateShape:
     if template.subject:
         shape["subject"] = template.subject
     return shape
+
+
+def preview_shape(
+    shown: messaging_pb2.PreviewMessageResponse | messaging_pb2.ShownMessage,
+) -> PreviewAnswer:
+    """How a message reads and what it costs; what is empty is left out."""
+    shape: PreviewAnswer = {
+        "body": shown.body,
+        "segments": shown.segments,
+        "warnings": list(shown.warnings),
+    }
+    if shown.subject:
+        shape["subject"] = shown.subject
+    if shown.encoding:
+        shape["encoding"] = shown.encoding
+    if shown.beyond_gsm:
+        shape["beyond_gsm"] = shown.beyond_gsm
+    return shape
+
+
+def shown_message_shape(shown: messaging_pb2.ShownMessage) -> ShownMessageShape:
+    """One version of a message as callers see it."""
+    return {
+        "channel": types_pb2.Channel.Name(shown.channel).removeprefix("CHANNEL_"),
+        "language_code": language_code(shown.language),
+        "reachable": shown.reachable,
+        **preview_shape(shown),
+    }
 
 
 def words_shape(words: messaging_pb2.SendWords) -> WordsShape:

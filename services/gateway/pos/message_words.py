@@ -23,6 +23,7 @@ from services.gateway.pos.message_shapes import (
     TemplateIn,
     TemplatesAnswer,
     TextToJoinAnswer,
+    preview_shape,
     settings_shape,
     template_shape,
     text_to_join_shape,
@@ -134,18 +135,7 @@ async def preview(caller: LoyaltyReader, body: SaveTemplate) -> Response:
                 chain_id=caller.chain_id, template=_template(body.template)
             )
         )
-    shape: PreviewAnswer = {
-        "body": answer.body,
-        "segments": answer.segments,
-        "warnings": list(answer.warnings),
-    }
-    if answer.subject:
-        shape["subject"] = answer.subject
-    if answer.encoding:
-        shape["encoding"] = answer.encoding
-    if answer.beyond_gsm:
-        shape["beyond_gsm"] = answer.beyond_gsm
-    return Json(shape)
+    return Json(preview_shape(answer))
 
 
 async def _joining(caller: Caller) -> Response:

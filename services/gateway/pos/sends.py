@@ -18,6 +18,9 @@ from services.gateway.pos.message_shapes import (
     CreateSendIn,
     EnglishIn,
     NothingAnswer,
+    PreviewedSendIn,
+    PreviewSendAnswer,
+    PreviewSendIn,
     SaveScheduled,
     ScheduledAnswer,
     ScheduledListAnswer,
@@ -28,6 +31,7 @@ from services.gateway.pos.message_shapes import (
     audience_member_shape,
     scheduled_shape,
     send_shape,
+    shown_message_shape,
 )
 
 router = APIRouter(prefix="/messages", tags=["Messages"])
@@ -45,7 +49,7 @@ _SEND = {name: f"send.{name}" for name in _NAMES} | {
 }
 
 
-def _english(given: EnglishIn | None) -> messaging_pb2.SendWords | None:
+def _words(given: EnglishIn | PreviewedSendIn | None) -> messaging_pb2.SendWords | None:
     if given is None:
         return None
     return messaging_pb2.SendWords(
@@ -86,7 +90,7 @@ async def create_scheduled(caller: LoyaltyWriter, body: SaveScheduled) -> Respon
                     email_subject=wanted.email_subject or "",
                     email_body=wanted.email_body or "",
                     enabled=wanted.enabled is not False,
-                    english=_english(wanted.english),
+                    english=_words(wanted.english),
                 ),
                 actor=caller.actor,
             ),
@@ -195,7 +199,7 @@ async def create_send(caller: LoyaltyWriter, body: CreateSendIn) -> Response:
         email_subject=wanted.email_subject or "",
         email_body=wanted.email_body or "",
         actor=caller.actor,
-        english=_english(wanted.english),
+        english=_words(wanted.english),
     )
     if wanted.send_at is not None:
         request.send_at.FromDatetime(wanted.send_at)
@@ -208,6 +212,40 @@ async def create_send(caller: LoyaltyWriter, body: CreateSendIn) -> Response:
             request,
         )
     return Json({"send": send_shape(answer.send), "warnings": list(answer.warnings)})
+
+
+@router.post("/sends/preview", response_model=PreviewSendAnswer, operation_id="PreviewSend")
+async def preview_send(caller: LoyaltyReader, body: PreviewSendIn) -> Response:
+    """How a send would read, whom it can reach now and how many texts that takes; sends nothing."""
+    wanted = body.send
+    kind = (
+        messaging_pb2.MESSAGE_KIND_OFFER
+        if wanted.offer_id
+        else messaging_pb2.MESSAGE_KIND_ANNOUNCEMENT
+    )
+    request = messaging_pb2.PreviewSendRequest(
+        chain_id=caller.chain_id,
+        kind=kind,
+        offer_id=wanted.offer_id or "",
+        filter=audience_filter(wanted.filter),
+        excluded_member_ids=wanted.excluded_customer_ids,
+        member_ids=wanted.customer_ids,
+        words=_words(wanted),
+        english=_words(wanted.english),
+    )
+    with api_fields(_SEND):
+        answer = await with_offer(
+            caller.deps,
+            caller.chain_id,
+            request.offer_id,
+            caller.deps.clients.messaging.PreviewSend,
+            request,
+        )
+    shown: PreviewSendAnswer = {
+        "messages": [shown_message_shape(one) for one in answer.messages],
+        "texts": sum(one.segments * one.reachable for one in answer.messages),
+    }
+    return Json(shown)
 
 
 @router.get("/sends", response_model=SendsAnswer, operation_id="ListSends")
