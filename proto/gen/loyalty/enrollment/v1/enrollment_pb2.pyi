@@ -1635,7 +1635,7 @@ class EnrollMemberRequest(_message.Message):
     source: _types_pb2.EnrollmentSource.ValueType
     salon_id: _builtins.str
     start_session: _builtins.bool
-    """True on her own phone: a new member gets an (unverified) session at once, so that she can earn (D34)."""
+    """True on her own phone: a new member gets a session at once, so that she can earn; it is verified by `proven_phone` alone (D34)."""
     note: _builtins.str
     reference_id: _builtins.str
     refuse_existing: _builtins.bool
