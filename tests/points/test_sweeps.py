@@ -127,6 +127,19 @@ async def test_a_sweep_tells_of_each_expiry_what_its_entry_says(house: House) ->
     assert await house.breaches() == {}
 
 
+async def test_lots_of_one_account_that_end_in_one_chunk_end_once_each(house: House) -> None:
+    """Three lots each, in chunks that hold more lots than accounts."""
+    members = await members_with_points(house, 5)
+    await at(house, "2026-10-02T12:00")
+    for _ in range(2):
+        await house.earn_all([house.item(member_id=each, till=till(7)) for each in members])
+    await at(house, "2027-02-03T12:00")
+    await sweeps.sweep(house.deps, DueKind.EXPIRY, chunk=8)
+    assert await expired(house) == 15
+    assert [(await house.account(each)).balance for each in members] == [0] * 5
+    assert await house.breaches() == {}
+
+
 async def test_a_sweep_looks_again_when_the_next_points_end(house: House) -> None:
     """Of two lots one has ended: the account says when the other will, and nothing before."""
     members = await members_with_points(house, 2)
