@@ -473,6 +473,30 @@ async def test_an_offers_english_words_get_its_link_and_are_checked(
     assert bodies[anna.phone].startswith("Salon Mèche: 20 % sur la coupe for you. https://")
 
 
+@pytest.mark.parametrize("english", [False, True])
+async def test_a_text_that_its_offers_link_makes_too_long_hears_how_long_it_may_be(
+    messaging: MessagingHarness, door: Door, english: bool
+) -> None:
+    """LS-61: as much as it may hold itself, for the link is added to it."""
+    chain_id = await messaging.chain()
+    offer_id = str(await offer(messaging, chain_id))
+
+    async def wanted(length: int) -> pb.CreateSendResponse:
+        body = "x" * length
+        if not english:
+            return await send(door, chain_id, offer_id=offer_id, sms_body=body)
+        return await send(door, chain_id, offer_id=offer_id, english=pb.SendWords(sms_body=body))
+
+    with pytest.raises(RemoteRefusal) as refused:
+        await wanted(1_000)
+    assert refused.value.code == "template_too_long"
+    assert refused.value.field == ("english." if english else "") + "sms_body"
+    length_max = int(refused.value.params["length_max"])
+    with pytest.raises(RemoteRefusal):
+        await wanted(length_max + 1)
+    await wanted(length_max)
+
+
 @pytest.mark.parametrize("field", ["sms_body", "email_subject", "email_body"])
 @pytest.mark.parametrize("english", [False, True])
 async def test_words_that_do_not_work_are_refused_where_they_were_written(

@@ -13,6 +13,7 @@ from services.messaging.domain.delivery import MessageKind
 from services.messaging.domain.errors import (
     OfferNotFound,
     TemplateInvalid,
+    TemplateTooLong,
     TemplateUnknown,
 )
 from services.messaging.domain.offer import OfferCopy, OfferId
@@ -147,7 +148,13 @@ def _check(
         field = "sms_body" if by_text is own else "email_body"
         if invalid.field == "subject":
             field = "email_subject"
-        raise type(invalid)(field=f"{within}{field}", params=invalid.params) from None
+        params = invalid.params
+        if isinstance(invalid, TemplateTooLong) and invalid.field == "body":
+            # An offer's link may have been added: told is how long its owner's own may be.
+            own_body = written.sms_body if field == "sms_body" else written.email_body
+            added = len(said.body) - len(own_body)
+            params = {"length_max": str(int(params["length_max"]) - added)}
+        raise type(invalid)(field=f"{within}{field}", params=params) from None
 
 
 async def _counted(
