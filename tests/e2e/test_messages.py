@@ -151,6 +151,29 @@ async def test_a_send_is_previewed_for_what_is_wrong_with_it(client: httpx.Async
         assert (told["code"], told["field"]) == (code, field)
 
 
+async def test_a_filter_that_cannot_be_is_named_as_its_caller_wrote_it(
+    client: httpx.AsyncClient,
+) -> None:
+    """LS-60: in a send, its preview and a search alike."""
+    for wanted, field in (
+        ({"filter": {"location_ids": ["here"]}}, "filter.location_ids"),
+        ({"filter": {"tier_ids": ["gold"]}}, "filter.tier_ids"),
+        ({"filter": {"visited_within_days": 2**31 - 1}}, "filter.visited_within_days"),
+        ({"customer_ids": ["she"]}, "customer_ids"),
+        ({"excluded_customer_ids": ["she"]}, "excluded_customer_ids"),
+    ):
+        send = {"send": {"sms_body": "{{ chain }}", **wanted}}
+        shown = await client.post("/v2/messages/sends/preview", json=send)
+        made = await client.post(
+            "/v2/messages/sends", json={"idempotency_key": str(uuid4()), **send}
+        )
+        for answer in (shown, made):
+            assert answer.json()["errors"][0]["field"] == f"send.{field}"
+        if "filter" in wanted:
+            found = await client.post("/v2/messages/audience", json=wanted)
+            assert found.json()["errors"][0]["field"] == field
+
+
 async def test_the_welcome_email_confirms_its_address_by_one_press(stack: Stack) -> None:
     """D18: opening the link changes nothing, the button does; a wrong link says what is wrong."""
     chain = await open_chain(stack)

@@ -42,11 +42,18 @@ _NAMES = ("days_before", "offer_id", "type", "send_at", *_WORDS, *(f"english.{w}
 _SCHEDULED = {name: f"scheduled_message.{name}" for name in _NAMES} | {
     f"message.{name}": f"scheduled_message.{name}" for name in _NAMES
 }
-_SEND = {name: f"send.{name}" for name in _NAMES} | {
-    "member_ids": "send.customer_ids",
-    "excluded_member_ids": "send.excluded_customer_ids",
-    "filter": "send.filter",
-}
+_FILTER = {
+    name: f"filter.{name}"
+    for name in ("visited_within_days", "not_visited_for_days", "birthday_months", "tier_ids")
+} | {"salon_ids": "filter.location_ids", "filter": "filter"}
+_SEND = (
+    {name: f"send.{name}" for name in _NAMES}
+    | {name: f"send.{told}" for name, told in _FILTER.items()}
+    | {
+        "member_ids": "send.customer_ids",
+        "excluded_member_ids": "send.excluded_customer_ids",
+    }
+)
 
 
 def _words(given: EnglishIn | PreviewedSendIn | None) -> messaging_pb2.SendWords | None:
@@ -164,14 +171,15 @@ async def search_audience(caller: LoyaltyReader, body: SearchAudience) -> Respon
     wanted = audience_filter(body.filter)
     filters = {"filter": wanted.SerializeToString(deterministic=True).hex()}
     position = cursors.read(caller.deps, caller.chain_id, "audience", filters, body.cursor)
-    answer = await caller.deps.clients.messaging.ListAudience(
-        messaging_pb2.ListAudienceRequest(
-            chain_id=caller.chain_id,
-            filter=wanted,
-            limit=body.limit or 50,
-            cursor=position[0] if position else "",
+    with api_fields(_FILTER):
+        answer = await caller.deps.clients.messaging.ListAudience(
+            messaging_pb2.ListAudienceRequest(
+                chain_id=caller.chain_id,
+                filter=wanted,
+                limit=body.limit or 50,
+                cursor=position[0] if position else "",
+            )
         )
-    )
     page: AudienceAnswer = {
         "customers": [audience_member_shape(one) for one in answer.members],
         "total": answer.total,

@@ -33,9 +33,9 @@ def chain_id(text: str) -> ChainId:
     return ChainId(uuid(text, field="chain_id"))
 
 
-def member_id(text: str) -> MemberId:
+def member_id(text: str, *, field: str = "member_id") -> MemberId:
     """A member's id. Refuses with IdInvalid."""
-    return MemberId(uuid(text, field="member_id"))
+    return MemberId(uuid(text, field=field))
 
 
 def offer_id(text: str) -> OfferId:

@@ -176,8 +176,10 @@ def _audience(
 ) -> Audience:
     return Audience(
         filter=_filter(asked.filter),
-        excluded=tuple(reading.member_id(one) for one in asked.excluded_member_ids),
-        only=tuple(reading.member_id(one) for one in asked.member_ids),
+        excluded=tuple(
+            reading.member_id(one, field="excluded_member_ids") for one in asked.excluded_member_ids
+        ),
+        only=tuple(reading.member_id(one, field="member_ids") for one in asked.member_ids),
     )
 
 
