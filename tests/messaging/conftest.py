@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -266,7 +267,11 @@ async def messaging_urls(postgres: Postgres) -> DatabaseUrls:
 async def messaging_pool(messaging_urls: DatabaseUrls) -> AsyncIterator[Pool]:
     pool = await create_pool(messaging_urls.service_url, size_max=12, name="messaging")
     yield pool
-    await pool.close()
+    try:
+        await asyncio.wait_for(pool.close(), 10)
+    except TimeoutError:
+        # A test that failed has left somebody behind who holds a connection.
+        pool.terminate()
 
 
 @pytest.fixture
