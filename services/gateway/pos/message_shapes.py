@@ -19,7 +19,7 @@ from services.gateway.pos.fields import (
     Part,
     several_lines,
 )
-from services.gateway.pos.shapes import language_code, language_value, moment
+from services.gateway.pos.shapes import channel_name, language_code, language_value, moment
 
 Channel = Literal["SMS", "EMAIL"]
 Body = Annotated[str, Field(strict=True, max_length=5000), AfterValidator(several_lines)]
@@ -372,7 +372,7 @@ def template_shape(template: messaging_pb2.MessageTemplate) -> TemplateShape:
     """Words as callers see them."""
     shape: TemplateShape = {
         "kind": messaging_pb2.MessageKind.Name(template.kind).removeprefix("MESSAGE_KIND_"),
-        "channel": types_pb2.Channel.Name(template.channel).removeprefix("CHANNEL_"),
+        "channel": channel_name(template.channel),
         "language_code": language_code(template.language),
         "body": template.body,
         "own": template.own,
@@ -404,7 +404,7 @@ def preview_shape(
 def shown_message_shape(shown: messaging_pb2.ShownMessage) -> ShownMessageShape:
     """One version of a message as callers see it."""
     return {
-        "channel": types_pb2.Channel.Name(shown.channel).removeprefix("CHANNEL_"),
+        "channel": channel_name(shown.channel),
         "language_code": language_code(shown.language),
         "reachable": shown.reachable,
         **preview_shape(shown),
@@ -472,7 +472,7 @@ def audience_member_shape(member: messaging_pb2.AudienceMember) -> AudienceMembe
     """One of an audience as callers see her."""
     shape: AudienceMemberShape = {
         "customer_id": member.member_id,
-        "channel": types_pb2.Channel.Name(member.channel).removeprefix("CHANNEL_"),
+        "channel": channel_name(member.channel),
         "balance": member.balance,
         "language_code": language_code(member.language),
     }

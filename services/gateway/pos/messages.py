@@ -6,7 +6,6 @@ from typing import Annotated, NotRequired
 
 from fastapi import APIRouter, Query
 from loyalty.messaging.v1 import messaging_pb2
-from loyalty.types.v1 import types_pb2
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -14,7 +13,7 @@ from services.gateway.errors import Json
 from services.gateway.pos import cursors
 from services.gateway.pos.caller import LoyaltyReader
 from services.gateway.pos.fields import Sought, SoughtCursor, known_id
-from services.gateway.pos.shapes import moment
+from services.gateway.pos.shapes import channel_name, moment
 
 router = APIRouter(prefix="/messages", tags=["Messages"])
 
@@ -47,11 +46,6 @@ class MessagesAnswer(TypedDict):
 
     messages: list[DeliveryShape]
     cursor: NotRequired[str]
-
-
-def channel_name(channel: types_pb2.Channel.ValueType) -> str:
-    """`SMS` or `EMAIL`."""
-    return types_pb2.Channel.Name(channel).removeprefix("CHANNEL_")
 
 
 def kind_name(kind: messaging_pb2.MessageKind.ValueType) -> str:

@@ -26,6 +26,11 @@ def moment(value: Timestamp) -> str:
     return f"{whole}.{value.nanos // 1_000_000:03d}Z"
 
 
+def channel_name(channel: types_pb2.Channel.ValueType) -> str:
+    """`SMS` or `EMAIL`."""
+    return types_pb2.Channel.Name(channel).removeprefix("CHANNEL_")
+
+
 def language_code(language: types_pb2.Language.ValueType) -> str:
     """`fr` or `en`."""
     return "en" if language == types_pb2.LANGUAGE_EN else "fr"

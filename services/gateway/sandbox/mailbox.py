@@ -14,8 +14,8 @@ from typing_extensions import TypedDict
 
 from services.gateway.errors import Json, api_fields
 from services.gateway.pos.fields import Key, Note, Part, Phone, Sought
-from services.gateway.pos.messages import channel_name, kind_name
-from services.gateway.pos.shapes import moment
+from services.gateway.pos.messages import kind_name
+from services.gateway.pos.shapes import channel_name, moment
 from services.gateway.sandbox.doors import MailboxReader, MailboxWriter
 from services.gateway.settling import settle
 
