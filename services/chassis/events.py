@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from services.chassis.uuids import uuid_of
+
 
 class Impossible(Exception):
     """This event can never be applied, with the reason: it goes to the dead letters."""
@@ -59,7 +61,7 @@ def parse(record: Record) -> Event:
     """Read an event from its record; raises `Impossible` when the headers make no event."""
     headers = header_texts(record)
     try:
-        event_id, chain_id = UUID(headers["ce_id"]), UUID(headers["ce_chainid"])
+        event_id, chain_id = uuid_of(headers["ce_id"]), uuid_of(headers["ce_chainid"])
         time = datetime.fromisoformat(headers["ce_time"])
         if time.tzinfo is None:
             raise Impossible("unparseable: ce_time names no offset")

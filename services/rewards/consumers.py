@@ -19,6 +19,7 @@ from loyalty.events.v1.points_events_pb2 import SaleChanged, SaleCounted
 from services.chassis.events import Event, Impossible
 from services.chassis.handling import Handler
 from services.chassis.postgres import Connection
+from services.chassis.uuids import uuid_of
 from services.rewards.domain.actors import Actor, ActorKind
 from services.rewards.domain.ids import ChainId, OfferId, RewardId, SaleId, SalonId
 from services.rewards.domain.offers import OfferTerms
@@ -136,7 +137,7 @@ def _same_chain(event: Event, chain_id: str) -> None:
 
 def _id(text: str) -> UUID:
     try:
-        return UUID(text)
+        return uuid_of(text)
     except ValueError as error:
         raise Impossible("an id is none") from error
 

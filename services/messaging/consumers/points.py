@@ -13,6 +13,7 @@ from loyalty.events.v1 import points_events_pb2 as facts
 from services.chassis.events import Event, Impossible
 from services.chassis.handling import Together
 from services.chassis.postgres import Connection
+from services.chassis.uuids import uuid_of
 from services.messaging.consumers.program_changes import program_change
 from services.messaging.domain.chain import ChainId, MemberId
 from services.messaging.domain.standing import (
@@ -70,7 +71,7 @@ def _parsed(event: Event, message: M) -> M:
 
 def _uuid(event: Event, text: str) -> UUID:
     try:
-        return UUID(text)
+        return uuid_of(text)
     except ValueError:
         raise Impossible(f"{event.type}: an id has the wrong form") from None
 

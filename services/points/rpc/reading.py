@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.points.v1 import points_pb2 as pb
 from loyalty.types.v1 import types_pb2
 
+from services.chassis.uuids import uuid_of
 from services.points.domain.accrual import RuleType
 from services.points.domain.errors import (
     AccountUnknown,
@@ -71,11 +72,11 @@ ACTOR_KINDS: dict[int, ActorKind] = {
 
 
 def _uuid(text: str) -> UUID | None:
-    # UUID() also takes braces, "urn:uuid:" and bare hex: one spelling is enough.
+    # It also reads bare hex: one spelling is enough.
     if len(text) != 36:
         return None
     try:
-        return UUID(text)
+        return uuid_of(text)
     except ValueError:
         return None
 

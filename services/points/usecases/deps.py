@@ -15,6 +15,7 @@ from services.chassis.clock import BusinessClock
 from services.chassis.limits import Attempts
 from services.chassis.postgres import Pool
 from services.chassis.signing import Sealer, Signer, derive_key
+from services.chassis.uuids import uuid_from
 
 # Drawn at a time: eight for each id.
 RANDOM_BYTES: Final = 1024
@@ -38,7 +39,7 @@ class TimeOrderedIds:
         self._last = max(self._last + 1, milliseconds << 12)
         high = (self._last >> 12 << 16) | 0x7000 | (self._last & 0xFFF)
         low = (0b10 << 62) | (next(self._random) >> 2)
-        return UUID(int=(high << 64) | low)
+        return uuid_from(((high << 64) | low).to_bytes(16, "big"))
 
 
 def _random_numbers() -> Iterator[int]:

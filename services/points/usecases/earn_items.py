@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TypeAlias
-from uuid import UUID
 
 from services.chassis.errors import RateLimited
 from services.chassis.idempotency import Claim
+from services.chassis.uuids import uuid_from
 from services.points.domain.codes import CodeKind
 from services.points.domain.earning import Earn, Origin, Scan, Tablet, Till, TypedCode, Worth
 from services.points.domain.errors import CodesUnavailable
@@ -125,4 +125,4 @@ def packed(posting_id: PostingId, *, already_counted: bool) -> bytes:
 
 def unpacked(answer: bytes) -> tuple[PostingId, bool]:
     """The entry that was answered, and whether it had counted before."""
-    return PostingId(UUID(bytes=answer[:16])), answer[16:] == b"\x01"
+    return PostingId(uuid_from(answer[:16])), answer[16:] == b"\x01"
