@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from fastapi import Depends, Request
 from loyalty.enrollment.v1.enrollment_pb2 import (
@@ -75,41 +77,68 @@ class Chains:
         return chain
 
 
+# By id, oldest first.
+_ById: TypeAlias = Mapping[str, Salon]
+
+
 class Salons:
     """The salons of each chain, remembered for five seconds."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
-        self._known: OrderedDict[str, tuple[float, list[Salon]]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, _ById]] = OrderedDict()
+        self._asked: dict[str, asyncio.Future[_ById]] = {}
 
     async def of(self, chain_id: str) -> list[Salon]:
         """All salons of the chain, oldest first."""
+        return list((await self._of(chain_id)).values())
+
+    async def find(self, chain_id: str, salon_id: str) -> Salon | None:
+        """One salon of the chain; one that was opened a moment ago is found too."""
+        salon = (await self._of(chain_id)).get(salon_id)
+        if salon is not None:
+            return salon
+        asked_at = self._known[chain_id][0] if chain_id in self._known else 0.0
+        if asked_at + SALON_MISS_SECONDS > time.monotonic():
+            return None
+        return (await self._ask(chain_id)).get(salon_id)
+
+    def forget(self, chain_id: str) -> None:
+        """Ask enrollment again at the next use: a salon was changed through this process."""
+        self._known.pop(chain_id, None)
+        self._asked.pop(chain_id, None)
+
+    async def _of(self, chain_id: str) -> _ById:
         known = self._known.get(chain_id)
         if known is not None and known[0] + CHAIN_SECONDS > time.monotonic():
             return known[1]
         return await self._ask(chain_id)
 
-    async def find(self, chain_id: str, salon_id: str) -> Salon | None:
-        """One salon of the chain; one that was opened a moment ago is found too."""
-        for salon in await self.of(chain_id):
-            if salon.id == salon_id:
-                return salon
-        asked_at = self._known[chain_id][0] if chain_id in self._known else 0.0
-        if asked_at + SALON_MISS_SECONDS > time.monotonic():
-            return None
-        return next((s for s in await self._ask(chain_id) if s.id == salon_id), None)
+    async def _ask(self, chain_id: str) -> _ById:
+        """Ask enrollment, once for all who want to know at the same time."""
+        asked = self._asked.get(chain_id)
+        if asked is None:
+            asked = self._asked[chain_id] = asyncio.ensure_future(self._read(chain_id))
+            asked.add_done_callback(partial(self._learn, chain_id))
+        # Shielded: a caller who leaves must not cancel the others who wait for the same answer.
+        return await asyncio.shield(asked)
 
-    def forget(self, chain_id: str) -> None:
-        """Ask enrollment again at the next use: a salon was changed through this process."""
-        self._known.pop(chain_id, None)
-
-    async def _ask(self, chain_id: str) -> list[Salon]:
+    async def _read(self, chain_id: str) -> _ById:
         answer = await self._clients.enrollment.ListSalons(ListSalonsRequest(chain_id=chain_id))
-        self._known[chain_id] = (time.monotonic(), list(answer.salons))
+        return {salon.id: salon for salon in answer.salons}
+
+    def _learn(self, chain_id: str, asked: asyncio.Future[_ById]) -> None:
+        """Remember an answer, unless it was asked for before something changed."""
+        failed = asked.cancelled() or asked.exception() is not None
+        if self._asked.get(chain_id) is not asked:
+            return
+        del self._asked[chain_id]
+        if failed:
+            return
+        self._known[chain_id] = (time.monotonic(), asked.result())
         self._known.move_to_end(chain_id)
         while len(self._known) > CHAINS_MAX:
             self._known.popitem(last=False)
-        return self._known[chain_id][1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
