@@ -99,6 +99,9 @@ class Gathering(Generic[Item, Answer]):
         self._in_flight = 0
         self._watch: asyncio.TimerHandle | None = None
         self._waiting: deque[_Place[Item, Answer]] = deque()
+        # In the order of their deadlines, for all may wait as long; one timer serves them all.
+        self._patient: deque[_Parcel[Item, Answer]] = deque()
+        self._deadline: asyncio.TimerHandle | None = None
         self._workers: set[asyncio.Task[None]] = set()
         self._sizes = GATHERED_ITEMS.labels(name)
         GATHERING_ITEMS.labels(name).set_function(lambda: len(self._waiting))
@@ -135,17 +138,35 @@ class Gathering(Generic[Item, Answer]):
             await self._lead(parcel)
         if parcel.left:
             self._watch_over()
-            timer = loop.call_at(parcel.until, _too_late, parcel.done)
-            try:
-                await parcel.done
-            finally:
-                timer.cancel()
+            self._wait_with_patience(parcel)
+            await parcel.done
         return parcel.answers  # type: ignore[return-value]  # none is left unanswered
 
     async def drain(self) -> None:
         """Finish what is queued; for a gentle stop."""
         while self._workers:
             await asyncio.gather(*self._workers, return_exceptions=True)
+
+    def _wait_with_patience(self, parcel: _Parcel[Item, Answer]) -> None:
+        """Let this parcel, too, fail when its time is over."""
+        while self._patient and self._patient[0].done.done():
+            self._patient.popleft()
+        self._patient.append(parcel)
+        if self._deadline is None:
+            self._expire()
+
+    def _expire(self) -> None:
+        """Fail whoever has waited too long, and come again for the next one."""
+        loop = asyncio.get_running_loop()
+        while self._patient and (
+            self._patient[0].done.done() or self._patient[0].until <= loop.time()
+        ):
+            late = self._patient.popleft().done
+            if not late.done():
+                late.set_exception(Unavailable("there was no answer in time"))
+        self._deadline = None
+        if self._patient:
+            self._deadline = loop.call_at(self._patient[0].until, self._expire)
 
     def _may_begin(self, *, beside: int) -> bool:
         """Whether those who wait are worth a call beside so many others."""
@@ -269,8 +290,3 @@ def _answer(batch: Sequence[_Place[Item, Answer]], answers: Sequence[Answer | Ex
         parcel.left -= 1
         if not parcel.left and not parcel.done.done():
             parcel.done.set_result(None)
-
-
-def _too_late(done: asyncio.Future[None]) -> None:
-    if not done.done():
-        done.set_exception(Unavailable("there was no answer in time"))

@@ -245,6 +245,33 @@ async def test_whoever_waits_too_long_is_told_so() -> None:
     assert work.calls == [[1]]
 
 
+async def test_each_who_waits_too_long_is_told_so_in_turn() -> None:
+    work = Work()
+    numbers = gathering(work, seconds_max=0.05, in_flight_max=1)
+    loop = asyncio.get_running_loop()
+    served = asyncio.create_task(numbers.one(1))
+    await called(work, 1)
+
+    async def waited(number: int) -> float:
+        begun = loop.time()
+        with pytest.raises(Unavailable):
+            await numbers.one(number)
+        return loop.time() - begun
+
+    told = []
+    for number in range(2, 5):
+        told.append(asyncio.create_task(waited(number)))
+        gives_up = asyncio.create_task(numbers.one(number + 10))
+        await asyncio.sleep(0.01)
+        gives_up.cancel()
+    assert min(await asyncio.gather(*told)) >= 0.05
+    # Nobody waits now; the next one is told so too.
+    assert await waited(9) >= 0.05
+    work.open.set()
+    assert await served == 2
+    assert work.calls == [[1]]
+
+
 async def test_a_call_for_several_requests_belongs_to_none_of_them() -> None:
     work = Work()
     work.open.set()
