@@ -439,7 +439,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
 def _places(records: Sequence[Record]) -> dict[TopicPartition, int]:
     """The offset that follows the last record of each partition."""
-    return {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
+    last = {(record.topic, record.partition): record.offset for record in records}
+    return {TopicPartition(*place): offset + 1 for place, offset in last.items()}
 
 
 async def _leave(client: AIOKafkaConsumer, group: str) -> None:

@@ -99,13 +99,15 @@ async def take(deps: Deps, conn: Connection, facts: Sequence[Fact]) -> None:
     moves = [fact for fact in facts if isinstance(fact, TierMove)]
     for program in [fact for fact in facts if isinstance(fact, ProgramCopy)]:
         await standings.put_program(conn, program)
+    visits = [_visit(fact) for fact in facts]
     known = _Known(
         settings=await holding.all_settings(conn, {fact.chain_id for fact in facts}),
         first_earns=await standings.note_visits(
-            conn, [visit for fact in facts if (visit := _visit(fact)) is not None]
+            conn, [visit for visit in visits if visit is not None]
         ),
     )
-    notices = _notices(facts, known, await _held_before(conn, facts, known))
+    told = list(zip(facts, visits, strict=True))
+    notices = _notices(told, known, await _held_before(conn, told, known))
     await standings.put_balances(
         conn, [balance for fact in facts if (balance := _balance(fact)) is not None]
     )
@@ -160,30 +162,28 @@ def _visit(fact: Fact) -> Visit | None:
 
 
 async def _held_before(
-    conn: Connection, facts: Sequence[Fact], known: _Known
+    conn: Connection, told: Sequence[tuple[Fact, Visit | None]], known: _Known
 ) -> dict[AccountKey, Balance]:
     """What the accounts of receipted sales hold before these facts."""
     return await standings.find_balances(
         conn,
         {
             (fact.chain_id, fact.account_id)
-            for fact in facts
-            if isinstance(fact, Counted)
-            and (visit := _visit(fact)) is not None
-            and known.is_receipted(visit)
+            for fact, visit in told
+            if isinstance(fact, Counted) and visit is not None and known.is_receipted(visit)
         },
     )
 
 
 def _notices(
-    facts: Sequence[Fact], known: _Known, held: dict[AccountKey, Balance]
+    told: Sequence[tuple[Fact, Visit | None]], known: _Known, held: dict[AccountKey, Balance]
 ) -> list[tuple[ProgramId, News]]:
     """What is to be told, with the program whose words it wants.
 
     `held` follows the facts: a receipt says the balance after its own sale and not a later one.
     """
     notices = []
-    for fact in facts:
+    for fact, visit in told:
         balance = _balance(fact)
         if balance is not None:
             account = (balance.chain_id, balance.account_id)
@@ -191,10 +191,10 @@ def _notices(
                 held[account] = balance
         match fact:
             case Posted():
-                news = _news_of_posting(fact, known)
+                news = _news_of_posting(fact, visit, known)
             case Counted():
                 kept = held.get((fact.chain_id, fact.account_id))
-                news = _receipt(fact, known, balance=kept.balance if kept else 0)
+                news = _receipt(fact, visit, known, balance=kept.balance if kept else 0)
             case TierMove():
                 news = _news_of_tier(fact, known)
             case Expiring():
@@ -206,7 +206,7 @@ def _notices(
     return notices
 
 
-def _news_of_posting(posted: Posted, known: _Known) -> News | None:
+def _news_of_posting(posted: Posted, visit: Visit | None, known: _Known) -> News | None:
     """A visit without a sale is receipted, points taken by hand are told."""
     balance = posted.balance
     if posted.type == "points.adjusted" and posted.points < 0:
@@ -219,12 +219,13 @@ def _news_of_posting(posted: Posted, known: _Known) -> News | None:
             occurred_at=posted.occurred_at,
             expires_at=posted.occurred_at + NEWS_AGE_MAX,
         )
-    return _receipt(posted, known, balance=balance.balance)
+    return _receipt(posted, visit, known, balance=balance.balance)
 
 
-def _receipt(fact: Posted | Counted, known: _Known, *, balance: int) -> News | None:
+def _receipt(
+    fact: Posted | Counted, visit: Visit | None, known: _Known, *, balance: int
+) -> News | None:
     """A sale's points together with those of its promotion (SQ-62), or those of a scan."""
-    visit = _visit(fact)
     if visit is None or visit.earned_by is None or not known.is_receipted(visit):
         return None
     return News(
