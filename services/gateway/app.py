@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp
 
 from services.chassis.clock import Clock
 from services.chassis.signing import Sealer, Signer
@@ -96,10 +97,21 @@ def open_deps(settings: Settings, redis: Redis, clock: Clock) -> Deps:
     )
 
 
+class Application(FastAPI):
+    """FastAPI without its outermost nets: `RequestEnvelope` catches what nobody else does."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """What a request passes through, from our own outermost layer on."""
+        layer: Any = super().build_middleware_stack()
+        while not isinstance(layer, RequestEnvelope):
+            layer = layer.app
+        return layer
+
+
 def create_app(deps: Deps) -> FastAPI:
     """The ASGI application over these dependencies."""
     strict_transport = deps.settings.is_https and deps.settings.environment == "production"
-    app = FastAPI(
+    app = Application(
         title="Mèche",
         docs_url=None,
         redoc_url=None,

@@ -19,6 +19,7 @@ from services.chassis.signing import token_digest
 from services.gateway.clients import Clients
 from services.gateway.deps import Deps, DepsDep, get_deps
 from services.gateway.errors import ApiError, from_remote
+from services.gateway.headers import header
 from services.gateway.live import LiveHub
 
 MEMBER_COOKIE: Final = "meche_member"
@@ -187,7 +188,7 @@ async def require_tablet(request: Request, deps: DepsDep) -> Principal:
 
 def bearer(request: Request) -> str | None:
     """The token of the Authorization header, if it has the right form."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = (header(request.scope, b"authorization") or "").partition(" ")
     token = token.strip()
     return token if scheme.lower() == "bearer" and token else None
 

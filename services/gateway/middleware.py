@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import structlog
 from fastapi import Request
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.chassis import context
 from services.gateway import metrics
 from services.gateway.errors import ApiError
+from services.gateway.headers import header
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +45,7 @@ _SECURITY_HEADERS: Final = {
     "x-frame-options": "DENY",
 }
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS: Final = _READING | {"POST", "PUT", "PATCH", "DELETE"}
 
 Respond = Callable[[Request, ApiError], Awaitable[Response]]
 
@@ -59,14 +60,14 @@ class RequestEnvelope:
         if strict_transport:
             wanted["strict-transport-security"] = "max-age=31536000"
         self._headers = [(name.encode(), value.encode()) for name, value in wanted.items()]
+        self._names = frozenset(name for name, _ in self._headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        offered = Headers(scope=scope).get("x-request-id")
-        request_id = context.accepted_request_id(offered)
+        request_id = context.accepted_request_id(header(scope, b"x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
         status = 500
         started = False
@@ -97,19 +98,22 @@ class RequestEnvelope:
         finally:
             context.REQUEST_ID.reset(bound)
             metrics.HTTP_IN_FLIGHT.dec()
-            metrics.HTTP_REQUEST_SECONDS.labels(
-                _method(scope), _route(scope), f"{status // 100}xx"
-            ).observe(time.perf_counter() - begun)
+            metrics.request_seconds(_method(scope), _route(scope), status // 100).observe(
+                time.perf_counter() - begun
+            )
 
     def _with_headers(
         self, told: list[tuple[bytes, bytes]], scope: Scope, request_id: str
     ) -> list[tuple[bytes, bytes]]:
         """The answer's headers and ours; a route's own word on a security header stands."""
         already = {name for name, _ in told}
-        headers = list(told)
+        name = request_id.encode()
         # `request-id` for people, `request_id` for clients that were written for Square.
-        headers += [(b"request-id", request_id.encode()), (b"request_id", request_id.encode())]
-        headers += [header for header in self._headers if header[0] not in already]
+        headers = [*told, (b"request-id", name), (b"request_id", name)]
+        if already.isdisjoint(self._names):
+            headers += self._headers
+        else:
+            headers += [own for own in self._headers if own[0] not in already]
         allowance = scope["state"].get("rate_limit")
         if allowance is not None:
             headers += [
@@ -129,8 +133,7 @@ def _route(scope: Scope) -> str:
 
 def _method(scope: Scope) -> str:
     method = str(scope["method"])
-    known = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
-    return method if method in known else "OTHER"
+    return method if method in _METHODS else "OTHER"
 
 
 class BodyLimit:
@@ -211,24 +214,27 @@ class SameSite:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on reads, requests without cookies and requests from our own pages."""
-        if scope["type"] == "http" and scope["method"] not in _READING:
-            headers = Headers(scope=scope)
-            if "cookie" in headers and not _is_same_site(headers):
-                response = await self._respond(Request(scope), ApiError.of("CROSS_SITE"))
-                await response(scope, receive, send)
-                return
+        if (
+            scope["type"] == "http"
+            and scope["method"] not in _READING
+            and header(scope, b"cookie") is not None
+            and not _is_same_site(scope)
+        ):
+            response = await self._respond(Request(scope), ApiError.of("CROSS_SITE"))
+            await response(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
 
-def _is_same_site(headers: Headers) -> bool:
-    site = headers.get("sec-fetch-site")
+def _is_same_site(scope: Scope) -> bool:
+    site = header(scope, b"sec-fetch-site")
     if site is not None:
         return site in {"same-origin", "none"}
-    source = headers.get("origin") or headers.get("referer")
+    source = header(scope, b"origin") or header(scope, b"referer")
     if not source:
         return False
     try:
         netloc = urlsplit(source).netloc
     except ValueError:
         return False
-    return bool(netloc) and netloc.lower() == headers.get("host", "").lower()
+    return bool(netloc) and netloc.lower() == (header(scope, b"host") or "").lower()

@@ -13,7 +13,7 @@ from prometheus_client import generate_latest
 
 from services.chassis.metrics import REGISTRY
 from services.gateway.app import create_app
-from services.gateway.middleware import BODY_BYTES_MAX
+from services.gateway.middleware import BODY_BYTES_MAX, RequestEnvelope
 
 
 @pytest.fixture
@@ -141,3 +141,9 @@ async def test_long_answers_travel_compressed(site: httpx.AsyncClient) -> None:
 
     assert answer.headers["content-encoding"] == "gzip"
     assert int(answer.headers["content-length"]) < len(answer.content) / 4
+
+
+async def test_the_outermost_layer_is_ours(site: httpx.AsyncClient) -> None:
+    """The framework's own net for faults would answer before it and log what it should not."""
+    transport: Any = site._transport
+    assert isinstance(transport.app.build_middleware_stack(), RequestEnvelope)

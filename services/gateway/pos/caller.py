@@ -16,6 +16,7 @@ from loyalty.types.v1.types_pb2 import Actor
 from services.gateway.auth import OWNER_SCOPE, require_key
 from services.gateway.deps import Deps, get_deps
 from services.gateway.errors import ApiError, best_language
+from services.gateway.headers import header
 from services.gateway.pos.fields import KEY_LENGTH_MAX, id_or_none, single_line
 
 _VERSION: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -112,7 +113,7 @@ class Caller:
 
 def check_version(request: Request) -> None:
     """A `Square-Version` header may be missing; a malformed one is refused."""
-    version = request.headers.get("square-version")
+    version = header(request.scope, b"square-version")
     if version is None:
         return
     try:
@@ -125,7 +126,7 @@ def check_version(request: Request) -> None:
 
 def header_key(request: Request) -> str | None:
     """The `Idempotency-Key` header, checked like the body's field."""
-    key = request.headers.get("idempotency-key")
+    key = header(request.scope, b"idempotency-key")
     if key is None:
         return None
     if not key or len(key) > KEY_LENGTH_MAX:
@@ -144,7 +145,7 @@ def _caller(*scopes: str) -> Callable[[Request], Awaitable[Caller]]:
             principal=principal,
             deps=get_deps(request),
             header_key=header_key(request),
-            accept_language=request.headers.get("accept-language", ""),
+            accept_language=header(request.scope, b"accept-language") or "",
         )
 
     # The OpenAPI document reads them back.

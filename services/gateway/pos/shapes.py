@@ -6,6 +6,7 @@ The types are the OpenAPI document's schemas too; `docs/api.md` says which field
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final, NotRequired
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -20,10 +21,16 @@ _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001
 
 def moment(value: Timestamp) -> str:
     """RFC 3339 in UTC, to the millisecond or finer where it has finer digits."""
-    whole = (_EPOCH + timedelta(seconds=value.seconds)).isoformat()
-    if value.nanos % 1_000_000:
-        return f"{whole}.{value.nanos // 1000:06d}Z"
-    return f"{whole}.{value.nanos // 1_000_000:03d}Z"
+    nanos = value.nanos
+    if nanos % 1_000_000:
+        return f"{_second(value.seconds)}.{nanos // 1000:06d}Z"
+    return f"{_second(value.seconds)}.{nanos // 1_000_000:03d}Z"
+
+
+# Answers tell of the same few seconds.
+@lru_cache(maxsize=256)
+def _second(since_1970: int) -> str:
+    return (_EPOCH + timedelta(seconds=since_1970)).isoformat()
 
 
 def channel_name(channel: types_pb2.Channel.ValueType) -> str:
