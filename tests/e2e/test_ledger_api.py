@@ -54,6 +54,7 @@ async def test_the_sum_is_told_and_each_entry_opens_its_sale(chain: Chain) -> No
         french = await client.get(
             f"/v2/loyalty/accounts/{account}/ledger", headers={"Accept-Language": "fr"}
         )
+        found = await client.post("/v2/loyalty/events/search", json={})
         refunded, adjusted, taken, earned = told["entries"]
 
         assert told["text"] == "balance 40 = 120 earned − 5 adjusted − 50 taken − 25 refunded"
@@ -71,6 +72,9 @@ async def test_the_sum_is_told_and_each_entry_opens_its_sale(chain: Chain) -> No
         assert (refunded["order_id"], refunded["change_id"]) == (order, "r-1")
         assert refunded["reverses"] == earned["id"]
         assert [entry["balance_after"] for entry in told["entries"]] == [40, 65, 70, 120]
+        recorded = {event["id"]: event["created_at"] for event in found.json()["events"]}
+        for entry in (refunded, adjusted, earned):
+            assert entry["recorded_at"] == recorded[entry["id"]]
 
 
 async def test_pages_follow_one_another(chain: Chain, charlies: Chain) -> None:

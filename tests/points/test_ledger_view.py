@@ -88,6 +88,15 @@ async def test_pages_go_by_sequence(house: House) -> None:
     assert not (await ledger_of(house, before_sequence=1)).lines
 
 
+async def test_each_line_is_the_entry_that_the_feed_tells(house: House) -> None:
+    """With whose it is and when the database took it down, too."""
+    await house.earn(till=till(12))
+    await house.debit(5)
+    lines = (await ledger_of(house)).lines
+    assert [line.entry for line in lines] == await house.entries()
+    assert all(line.entry.HasField("recorded_at") for line in lines)
+
+
 async def test_sq_03_an_entry_says_how_many_and_where(house: House) -> None:
     """SQ-03: 12 points at salon B."""
     salon_b = new_id()

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from services.chassis.postgres import Connection
 from services.points.domain.ids import AccountId, ChainId, PostingId
-from services.points.domain.ledger import Posting, PostingKind
-from services.points.storage.ledger import ENTRY_COLUMNS, posting_of
+from services.points.domain.ledger import Entry, PostingKind
+from services.points.storage.ledger import ENTRY_COLUMNS, entry_of
 
 _TOTALS = """
 SELECT kind, count(*) AS entries,
@@ -19,9 +19,10 @@ GROUP BY kind
 """
 
 _PAGE = f"""
-SELECT {ENTRY_COLUMNS} FROM posting
-WHERE chain_id = $1 AND account_id = $2 AND sequence < $3
-ORDER BY sequence DESC
+SELECT {ENTRY_COLUMNS}, account.member_id, account.program_id FROM posting
+JOIN account ON account.chain_id = posting.chain_id AND account.id = posting.account_id
+WHERE posting.chain_id = $1 AND posting.account_id = $2 AND posting.sequence < $3
+ORDER BY posting.sequence DESC
 LIMIT $4
 """  # noqa: S608
 
@@ -89,12 +90,12 @@ async def page(
     *,
     before_sequence: int | None,
     limit: int,
-) -> list[Posting]:
-    """Postings of an account by sequence descending, those before one."""
+) -> list[Entry]:
+    """Entries of an account by sequence descending, those before one."""
     rows = await conn.fetch(
         _PAGE, chain_id, account_id, _END if before_sequence is None else before_sequence, limit
     )
-    return [posting_of(row) for row in rows]
+    return [entry_of(row) for row in rows]
 
 
 async def brought(

@@ -71,24 +71,21 @@ async def get_ledger(
             before_sequence=before_sequence or None,
             limit=limit + 1,
         )
-        ids = [posting.id for posting in page[:limit]]
+        ids = [entry.posting.id for entry in page[:limit]]
         brought = await ledger_rows.brought(conn, chain_id, ids)
         taken = await ledger_rows.taken(conn, chain_id, ids)
-    account = rows[0].account
     lines = [
         LedgerLine(
-            entry=Entry(
-                posting=posting, member_id=account.member_id, program_id=account.program_id
-            ),
-            taken=tuple(taken.get(posting.id, ())),
-            brought=brought.get(posting.id),
+            entry=entry,
+            taken=tuple(taken.get(entry.posting.id, ())),
+            brought=brought.get(entry.posting.id),
         )
-        for posting in page[:limit]
+        for entry in page[:limit]
     ]
     return LedgerView(
         totals=tuple(totals),
         lines=tuple(lines),
         more=len(page) > limit,
-        balance=account.balance,
+        balance=rows[0].account.balance,
         overdue=expiry.ended_points(rows[0].endings, now=now),
     )
