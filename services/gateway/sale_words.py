@@ -53,8 +53,8 @@ SALE_REFUSALS: Final[Mapping[str, Words]] = {
     "REFUND_EXCEEDS_SALE": Words(
         status=400,
         public="REFUND_AMOUNT_INVALID",
-        en="More than remains of the sale cannot be refunded: {remaining_minor} (in cents).",
-        fr="On ne peut rembourser plus que le reste de la vente : {remaining_minor} (en cents).",
+        en="What remains of the sale to refund is {remaining_minor} (in cents), not more.",
+        fr="Il ne reste de la vente que {remaining_minor} à rembourser (en cents).",
     ),
     "QUANTITY_EXCEEDS_LINE": Words(
         status=400,

@@ -320,6 +320,20 @@ async def test_a_refund_that_cannot_be_is_refused_with_its_field(
     assert await balance(client, account) == 100
 
 
+async def test_a_second_full_refund_hears_that_nothing_remains(
+    chain: Chain, client: httpx.AsyncClient
+) -> None:
+    """With a field that the caller did send."""
+    await set_rules(client, spend())
+    account, order = await sell(client, chain, sold("a", 10_000))
+    await refund(client, order, refund_id="r-1")
+    answer = await try_to_refund(client, order, refund_id="r-2")
+
+    assert problem(answer) == (400, "REFUND_AMOUNT_INVALID", "refund.type")
+    assert "0 (in cents)" in answer.json()["errors"][0]["detail"]
+    assert await balance(client, account) == 0
+
+
 async def test_a_refund_of_what_is_not_there_is_not_found(client: httpx.AsyncClient) -> None:
     for order_id in (fresh_key(), "nonsense"):
         answer = await try_to_refund(client, order_id)

@@ -236,7 +236,7 @@ def _changed(before: Remains, change: Change, settled: SettledSale) -> Remains:
 def _emptied(before: Remains) -> Remains:
     """Nothing is left, and no point of it (SQ-34, SQ-37, SQ-40)."""
     if before.nothing_left and before.tip_minor == 0:
-        raise RefundExceedsSale(remaining_minor=0)
+        raise RefundExceedsSale(field="refund", remaining_minor=0)
     portions = tuple(
         replace(portion, quantity=Fraction(0), share=Fraction(0)) for portion in before.portions
     )
