@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp
 
 from services.chassis.clock import Clock
@@ -64,7 +65,6 @@ _BY_HTTP_STATUS: Final = {
     401: "UNAUTHORIZED",
     403: "FORBIDDEN",
     404: "PAGE_NOT_FOUND",
-    405: "METHOD_NOT_ALLOWED",
     413: "REQUEST_ENTITY_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
 }
@@ -134,6 +134,11 @@ def create_app(deps: Deps) -> FastAPI:
     app.state.route_templates = {
         id(context.original_route): context.path for context in iter_route_contexts(app.routes)
     }
+    app.state.methods_by_path = [
+        (compile_path(context.path)[0], context.methods)
+        for context in iter_route_contexts(app.routes)
+        if context.path and context.methods
+    ]
     app.state.hot_routes = hot.routes_of(app)
     for refusal in hot.REFUSALS:
         app.add_exception_handler(refusal, _refused)
@@ -191,11 +196,29 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _http_refused(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    told = ApiError.of(_BY_HTTP_STATUS.get(status, "INTERNAL_SERVER_ERROR"))
-    response = await respond(request, told)
-    allowed = getattr(error, "headers", None) or {}
-    response.headers.update({name: value for name, value in allowed.items() if name == "Allow"})
-    return response
+    if status == 405:
+        # The framework names the methods of one of the address's routes only (RFC 9110, 15.5.6).
+        allowed = ", ".join(sorted(_methods_at(request)))
+        told = ApiError.of("METHOD_NOT_ALLOWED", params={"allowed": allowed})
+        response = await respond(request, told)
+        response.headers["Allow"] = allowed
+        return response
+    if status == 400 and request.headers.get("content-type", "").startswith("application/json"):
+        # Not in UTF-8, or nested without end.
+        return await respond(request, ApiError.of("EXPECTED_JSON_BODY"))
+    if status == 404 and request.url.path.startswith("/v2/"):
+        return await respond(request, ApiError.of("CALL_NOT_FOUND"))
+    return await respond(request, ApiError.of(_BY_HTTP_STATUS.get(status, "INTERNAL_SERVER_ERROR")))
+
+
+def _methods_at(request: Request) -> set[str]:
+    """What the routes of this address answer to."""
+    path = request.url.path
+    found: set[str] = set()
+    for pattern, methods in request.app.state.methods_by_path:
+        if pattern.match(path):
+            found |= methods
+    return found
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

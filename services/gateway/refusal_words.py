@@ -63,10 +63,22 @@ OWN_REFUSALS: Final[Mapping[str, Words]] = {
         en="There is no such address.",
         fr="Cette adresse n’existe pas.",
     ),
+    "CALL_NOT_FOUND": Words(
+        status=404,
+        public="NOT_FOUND",
+        en="There is no such call. /docs lists those that there are.",
+        fr="Cet appel n’existe pas. /docs donne la liste de ceux qui existent.",
+    ),
+    "SANDBOX_ONLY": Words(
+        status=404,
+        public="NOT_FOUND",
+        en="This call is there in a sandbox only; this key is of a live chain.",
+        fr="Cet appel n’existe que dans un bac à sable; cette clé est celle d’une chaîne réelle.",
+    ),
     "METHOD_NOT_ALLOWED": Words(
         status=405,
-        en="This address does not answer this method.",
-        fr="Cette adresse ne répond pas à cette méthode.",
+        en="This address answers {allowed} only.",
+        fr="Cette adresse ne répond qu’à {allowed}.",
     ),
     "CONFLICT": Words(
         status=409,
@@ -124,8 +136,15 @@ OWN_REFUSALS: Final[Mapping[str, Words]] = {
     ),
     "EXPECTED_JSON_BODY": Words(
         status=400,
-        en="The body must be a JSON object, sent with `Content-Type: application/json`.",
-        fr="Le corps doit être un objet JSON, envoyé avec `Content-Type: application/json`.",
+        en="The body must be a JSON object in UTF-8, sent with `Content-Type: application/json`.",
+        fr="Le corps doit être un objet JSON en UTF-8, envoyé avec `Content-Type: "
+        "application/json`.",
+    ),
+    "JSON_MALFORMED": Words(
+        status=400,
+        public="EXPECTED_JSON_BODY",
+        en="The body is not JSON any more from character {position} on. It must be a JSON object.",
+        fr="Le corps cesse d’être du JSON au caractère {position}. Il doit être un objet JSON.",
     ),
     "MISSING_REQUIRED_PARAMETER": Words(
         status=400, en="This field is required.", fr="Ce champ est obligatoire."
@@ -184,8 +203,8 @@ OWN_REFUSALS: Final[Mapping[str, Words]] = {
     ),
     "VALUE_REGEX_MISMATCH": Words(
         status=400,
-        en="This does not have the expected form.",
-        fr="Ceci n’a pas la forme attendue.",
+        en="The form that is expected here is {pattern}.",
+        fr="La forme attendue ici est {pattern}.",
     ),
     "INVALID_ENUM_VALUE": Words(
         status=400,
@@ -199,8 +218,8 @@ OWN_REFUSALS: Final[Mapping[str, Words]] = {
     ),
     "ARRAY_LENGTH_TOO_SHORT": Words(
         status=400,
-        en="This list is too short: at least {min_length} entries.",
-        fr="Cette liste est trop courte : au moins {min_length} éléments.",
+        en="This list is too short: entries needed: {min_length}.",
+        fr="Cette liste est trop courte : éléments requis : {min_length}.",
     ),
     "INVALID_TIME": Words(
         status=400,

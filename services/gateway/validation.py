@@ -61,6 +61,10 @@ def _error(finding: Mapping[str, Any]) -> ApiError:
         # The body itself is missing.
         return ApiError.of("EXPECTED_JSON_BODY")
     if kind == "json_invalid":
+        # FastAPI tells where the parser stopped, from 0.
+        position = location[-1] if location and isinstance(location[-1], int) else None
+        if position is not None:
+            return ApiError.of("JSON_MALFORMED", params={"position": str(position + 1)})
         return ApiError.of(code)
     if kind == "string_too_short" and params.get("min_length") == "1":
         code = "VALUE_EMPTY"

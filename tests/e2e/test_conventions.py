@@ -190,17 +190,31 @@ async def test_a_cursor_is_good_for_its_own_list_only(
         assert field_of(answer) == "cursor"
 
 
+async def test_a_wrong_address_is_told_with_where_to_look(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v2/loyalty/nothing")
+
+    assert (answer.status_code, code_of(answer)) == (404, "NOT_FOUND")
+    assert "/docs" in answer.json()["errors"][0]["detail"]
+    assert "/docs" not in (await client.get("/nothing")).text
+
+
 @pytest.mark.parametrize(
     ("path", "method", "allowed"),
-    [("/v2/loyalty/accounts/search", "GET", ""), ("/v2/loyalty/nothing", "POST", "")],
+    [
+        ("/v2/loyalty/rewards", "GET", "POST"),
+        ("/v2/customers/00000000-0000-0000-0000-000000000000", "PATCH", "DELETE, GET, PUT"),
+        ("/v2/customers", "DELETE", "GET, POST"),
+    ],
 )
-async def test_wrong_addresses_and_methods_are_told_in_the_same_shape(
+async def test_a_wrong_method_is_told_with_all_that_the_address_answers(
     client: httpx.AsyncClient, path: str, method: str, allowed: str
 ) -> None:
+    """RFC 9110, 15.5.6: also where each method has a route of its own."""
     answer = await client.request(method, path)
 
-    assert answer.status_code in {404, 405}
-    assert code_of(answer) in {"NOT_FOUND", "METHOD_NOT_ALLOWED"}
+    assert (answer.status_code, code_of(answer)) == (405, "METHOD_NOT_ALLOWED")
+    assert answer.headers["Allow"] == allowed
+    assert allowed in answer.json()["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize(
@@ -229,6 +243,25 @@ async def test_a_body_that_is_no_object_is_refused(
 
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["category"] == "INVALID_REQUEST_ERROR"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"limit": 5,}', "character 13"),
+        (b'{"query": "\xe9"}', "UTF-8"),
+        (b"[" * 100_000, "JSON object"),
+        (b"", "application/json"),
+    ],
+)
+@pytest.mark.parametrize("call", ["/v2/loyalty/accounts/search", "/v2/loyalty/rewards"])
+async def test_what_is_wrong_with_a_body_is_told(
+    client: httpx.AsyncClient, call: str, content: bytes, told: str
+) -> None:
+    answer = await client.post(call, content=content, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, code_of(answer)) == (400, "EXPECTED_JSON_BODY")
+    assert told in answer.json()["errors"][0]["detail"]
 
 
 async def test_a_body_above_a_megabyte_is_refused(client: httpx.AsyncClient) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from services.gateway.errors import ApiError
 from services.gateway.pos.fields import Day, Flag, Id, Key, Moment, Name, Points, known_id
@@ -56,6 +56,18 @@ def codes_of(**said: Any) -> list[tuple[str, str]]:
 def test_points_are_whole_numbers_and_nothing_else(points: Any, code: str) -> None:
     """M10: zero, negative, fractional and huge numbers are refused."""
     assert codes_of(points=points) == [(code, "points")]
+
+
+def test_a_text_of_another_form_hears_which_one() -> None:
+    class Line(BaseModel):
+        quantity: Annotated[str, Field(pattern=r"^[0-9]{1,7}$")]
+
+    with pytest.raises(ValidationError) as refused:
+        Line(quantity="99999999")
+    (error,) = errors_of(refused.value.errors())
+    assert (error.code, error.field) == ("VALUE_REGEX_MISMATCH", "quantity")
+    for language in ("en", "fr"):
+        assert "^[0-9]{1,7}$" in error.told(language)
 
 
 @pytest.mark.parametrize(

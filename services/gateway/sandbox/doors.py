@@ -18,7 +18,7 @@ from services.gateway.pos.caller import (
 
 def _of_sandbox(caller: Caller) -> Caller:
     if not caller.principal.sandbox:
-        raise ApiError.of("PAGE_NOT_FOUND")
+        raise ApiError.of("SANDBOX_ONLY")
     return caller
 
 
