@@ -397,3 +397,54 @@ async def test_what_no_entry_holds_is_refused(till: Till, house: House) -> None:
     assert (await till.sale(sale.id)).state == pb.SALE_STATE_OPEN
     assert await house.entries() == []
     assert await house.breaches() == {}
+
+
+@pytest.mark.parametrize("way", ["promotion", "tier", "both in one entry"])
+async def test_what_comes_on_top_is_refused_beyond_an_entry_too(
+    till: Till, house: House, way: str
+) -> None:
+    """Up to 2^31 - 1 by the rule, and then the tier's bonus, which is in the same entry, or a
+    promotion's points, which are in one of their own."""
+    tiers = [pb.Tier(name="Tous", threshold=0, multiplier="1" if way == "promotion" else "1.5")]
+    await till.rules(spend(1_000_000, 100), tiers=pb.Tiers(tiers=tiers))
+    if way == "promotion":
+        await till.promotion(multiplier="3")
+    price = 150_000 if way != "tier" else 10**12
+    sale = await till.post(line("a", price))
+
+    assert (await refusal_of(till.preview(sale_id=sale.id))).code == "points_invalid"
+    assert (await refusal_of(till.count(sale.id))).code == "points_invalid"
+
+    assert (await till.sale(sale.id)).state == pb.SALE_STATE_OPEN
+    assert await house.entries() == []
+    assert await house.breaches() == {}
+
+
+async def test_an_exchange_beyond_an_entry_is_refused(till: Till, house: House) -> None:
+    """Also where only the tier's bonus, or only the promotion's points, make it so."""
+    tiers = [pb.Tier(name="Tous", threshold=0, multiplier="1.5")]
+    await till.rules(spend(1_000_000, 100), tiers=pb.Tiers(tiers=tiers))
+    await till.promotion(multiplier="2")
+    counted = await till.sell(line("a", 100))
+
+    for price in (100_000, 180_000, 10**12):
+        call = till.exchange(counted.sale.id, ["a"], line("b", price))
+        assert (await refusal_of(call)).code == "points_invalid"
+
+    assert (await till.sale(counted.sale.id)).held.base == 1_000_000
+    assert await house.balance() == 2_500_000
+    assert await house.breaches() == {}
+
+
+async def test_a_refund_takes_two_full_entries_back_at_once(till: Till, house: House) -> None:
+    """What came is never too much to go: by the rule and by the promotion, each as much as fits."""
+    await till.rules(spend(1_000_000, 100))
+    await till.promotion(multiplier="2")
+    counted = await till.sell(line("a", 200_000))
+    assert [entry.points for entry in counted.entries] == [2 * 10**9] * 2
+
+    effect = await till.refund(counted.sale.id)
+
+    assert (effect.points, effect.balance) == (-4 * 10**9, 0)
+    assert await house.balance() == 0
+    assert await house.breaches() == {}

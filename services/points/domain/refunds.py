@@ -138,7 +138,8 @@ def effect(settled: SettledSale, history: Sequence[Change], change: Change) -> E
     """What a change does to a sale after its earlier ones; nothing is written, so it previews.
 
     Repeatable: a change whose id the history holds does nothing more (R35). Refuses with
-    RefundExceedsSale, QuantityExceedsLine, LineUnknown, LineRepeated, or NumberOutOfRange.
+    RefundExceedsSale, QuantityExceedsLine, LineUnknown, LineRepeated, NumberOutOfRange, or, for
+    an exchange that gives more than an entry holds, PointsInvalid.
     """
     before = remains(settled, history)
     if any(earlier.id == change.id for earlier in history):
@@ -422,6 +423,8 @@ def _exchanged(before: Remains, change: Exchange, settled: SettledSale) -> Remai
         tier_bonus=_adjusted(before.held.tier_bonus, then.points.tier_bonus, now.points.tier_bonus),
         promotion=_adjusted(before.held.promotion, then.points.promotion, now.points.promotion),
     )
+    # What is given for it comes in one entry.
+    accrual.require_entry(held.total - before.held.total)
     rule = now.rule or before.rule
     return replace(
         after,

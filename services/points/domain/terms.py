@@ -125,7 +125,8 @@ def worth(portions: Sequence[Portion], terms: SaleTerms) -> SaleWorth:
     """
     base = accrual.accrued(terms.rules, portions)
     bonus = tiers.bonus(base_points=base.points, multiplier=terms.tier_multiplier)
-    accrual.require_entry(bonus)
+    # They come in one entry.
+    accrual.require_entry(base.points + bonus)
     promotion, promotion_id = promotions.bonus(
         terms.promotions, base_points=base.points, rule=base.rule, portions=portions
     )
