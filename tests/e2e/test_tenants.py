@@ -47,6 +47,17 @@ async def unchanged(alice: Chain, ids: dict[str, str]) -> AsyncIterator[dict[str
     assert await snapshot(alice) == before
 
 
+async def keys_of(chain: Chain) -> dict[str, Any]:
+    """The chain's keys, but for when they were used."""
+    async with chain.client() as owner:
+        keys = (await owner.get("/v2/api-keys")).json()["api_keys"]
+    return {
+        "api_keys": [
+            {name: value for name, value in key.items() if name != "last_used_at"} for key in keys
+        ]
+    }
+
+
 async def test_without_a_key_nothing_is_read_or_written(
     stack: Stack, every_call: list[Call], ids: dict[str, str], unchanged: dict[str, Any]
 ) -> None:
@@ -82,13 +93,7 @@ async def test_a_key_that_only_reads_writes_nothing(
     alice: Chain, every_call: list[Call], ids: dict[str, str], unchanged: dict[str, Any]
 ) -> None:
     token = await key_with(alice, *READ_SCOPES)
-    async with alice.client() as owner:
-        keys = (await owner.get("/v2/api-keys")).json()["api_keys"]
-    unchanged["/v2/api-keys"] = {
-        "api_keys": [
-            {name: value for name, value in key.items() if name != "last_used_at"} for key in keys
-        ]
-    }
+    unchanged["/v2/api-keys"] = await keys_of(alice)
     async with alice.client(token) as client:
         for call in every_call:
             answer = await call.send(client, ids)
@@ -99,6 +104,25 @@ async def test_a_key_that_only_reads_writes_nothing(
             else:
                 assert answer.status_code == 403, (call.id, answer.text)
                 assert answer.json()["errors"][0]["code"] == "INSUFFICIENT_SCOPES"
+
+
+async def test_each_scope_that_a_call_names_is_needed(
+    alice: Chain, every_call: list[Call], ids: dict[str, str], unchanged: dict[str, Any]
+) -> None:
+    """A key with all the others is refused by the call, whatever it names."""
+    scopes = {scope for call in every_call for scope in call.scopes}
+    assert len(scopes) == 10
+    without = {scope: await key_with(alice, *(scopes - {scope})) for scope in sorted(scopes)}
+    unchanged["/v2/api-keys"] = await keys_of(alice)
+    for scope, token in without.items():
+        async with alice.client(token) as client:
+            for call in every_call:
+                if scope in call.scopes:
+                    answer = await call.send(client, ids)
+                    assert answer.status_code == 403, (call.id, scope, answer.text)
+                    (error,) = answer.json()["errors"]
+                    assert error["code"] == "INSUFFICIENT_SCOPES"
+                    assert scope in error["detail"], call.id
 
 
 async def test_every_example_of_the_document_works_for_the_owner(
