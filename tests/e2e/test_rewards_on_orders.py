@@ -9,7 +9,17 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.chains import Chain, balance, earn, enrol, fresh_key, make_tier, open_chain, take
+from tests.e2e.chains import (
+    Chain,
+    balance,
+    earn,
+    enrol,
+    fresh_key,
+    key_with,
+    make_tier,
+    open_chain,
+    take,
+)
 from tests.e2e.sales import (
     cad,
     count,
@@ -17,9 +27,12 @@ from tests.e2e.sales import (
     problem,
     read,
     refund,
+    sell,
     set_rules,
     sold,
     spend,
+    try_to_exchange,
+    try_to_refund,
 )
 from tests.stack import Stack
 
@@ -272,6 +285,37 @@ async def test_an_order_of_another_member_takes_no_reward(
     assert [problem(answer)[2] for answer in refused] == ["reward.order_id", "order_id"]
     assert (await read(client, order))["total_money"] == cad(8000)
     assert await balance(client, alice) == 50
+
+
+async def test_a_key_of_one_salon_moves_nothing_at_another(stack: Stack) -> None:
+    """Rewards go on no order there and are used there by nobody; nothing there is exchanged."""
+    chain = await open_chain(stack, salons=[{"name": "Plateau"}, {"name": "Rosemont"}])
+    plateau, rosemont = chain.told["location_ids"]
+    token = await key_with(chain, "LOYALTY_READ", "LOYALTY_WRITE", salon_ids=(rosemont,))
+    async with chain.client() as owner, chain.client(token) as till:
+        await set_rules(owner, spend())
+        tier = str((await make_tier(chain, owner, 50))["id"])
+        account, counted = await sell(owner, chain, sold("a", 20_000))
+        reward = (await take(owner, account, tier)).json()["reward"]["id"]
+        order = (await post(owner, chain, sold("a", 8_000)))["id"]
+        path = f"/v2/loyalty/rewards/{reward}"
+        key = {"idempotency_key": fresh_key()}
+        hidden = [
+            await take_on(till, account, tier, order),
+            await till.post(f"{path}/apply", json={"order_id": order}),
+            await till.post(f"{path}/redeem", json={**key, "location_id": plateau}),
+            await try_to_exchange(till, counted, returned=["a"], added=[sold("b", 100)]),
+            await try_to_refund(till, counted),
+        ]
+        assert (await owner.post(f"{path}/apply", json={"order_id": order})).status_code == 200
+        hidden.append(await till.post(f"{path}/remove", json={"order_id": order}))
+
+        assert [answer.status_code for answer in hidden] == [404] * 6, hidden
+        assert (await read(owner, order))["total_money"] == cad(7_200)
+        assert await balance(owner, account) == 150
+        assert (await owner.post(f"{path}/remove", json={"order_id": order})).status_code == 200
+        used = await till.post(f"{path}/redeem", json={**key, "location_id": rosemont})
+        assert used.status_code == 200, used.text
 
 
 async def test_what_is_not_there_is_not_found(
