@@ -8,6 +8,9 @@ import httpx
 
 from tests.e2e.chains import Chain, enrol, fresh_key
 
+# From long ago, every day and all day, so that it holds whenever the test runs.
+ALWAYS = "BEGIN:VEVENT\nDTSTART:20260101T000000\nDURATION:P1D\nRRULE:FREQ=DAILY\nEND:VEVENT"
+
 
 def cad(amount: int) -> dict[str, Any]:
     """Money of the chain."""
@@ -29,6 +32,19 @@ def visit(minimum: int | None = None, points: int = 1) -> dict[str, Any]:
     if minimum is not None:
         data["minimum_amount_money"] = cad(minimum)
     return {"accrual_type": "VISIT", "points": points, "visit_data": data}
+
+
+def promotion(name: str = "Double", **said: Any) -> dict[str, Any]:
+    """A promotion that doubles points, always open."""
+    return {
+        "name": name,
+        "incentive": {
+            "type": "POINTS_MULTIPLIER",
+            "points_multiplier_data": {"multiplier": "2"},
+        },
+        "available_time": {"time_periods": [ALWAYS]},
+        **said,
+    }
 
 
 async def set_rules(client: httpx.AsyncClient, *rules: dict[str, Any], **said: Any) -> None:

@@ -11,7 +11,17 @@ import pytest
 from loyalty.points.v1.points_pb2 import ADJUSTMENT_REASON_GOODWILL
 
 from tests.e2e.chains import Chain, balance, earn, enrol, fresh_key, make_tier, open_chain, take
-from tests.e2e.sales import problem, refund_amount, sell, set_rules, sold, spend
+from tests.e2e.sales import (
+    problem,
+    promotion,
+    read,
+    refund_amount,
+    sell,
+    set_rules,
+    sold,
+    spend,
+    try_to_exchange,
+)
 from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -75,6 +85,38 @@ async def test_the_sum_is_told_and_each_entry_opens_its_sale(chain: Chain) -> No
         recorded = {event["id"]: event["created_at"] for event in found.json()["events"]}
         for entry in (refunded, adjusted, earned):
             assert entry["recorded_at"] == recorded[entry["id"]]
+
+
+async def test_whatever_a_sale_moved_opens_it(chain: Chain) -> None:
+    """SQ-03: what it earned, its promotion, what a refund took and an exchange took or gave."""
+    async with chain.client() as client:
+        await set_rules(client, spend())
+        made = await client.post(
+            "/v2/loyalty/programs/main/promotions",
+            json={"idempotency_key": fresh_key(), "loyalty_promotion": promotion()},
+        )
+        assert made.status_code == 200, made.text
+        account, order = await sell(client, chain, sold("a", 2_000), sold("b", 1_000))
+        await refund_amount(client, order, 500)
+        for returned, added in (("a", sold("c", 4_000)), ("c", sold("d", 1_000))):
+            changed = await try_to_exchange(client, order, returned=[returned], added=[added])
+            assert changed.status_code == 200, changed.text
+        entries = (await ledger(client, account))["entries"]
+        opened = {entry.get("order_id") for entry in entries}
+        sale = await read(client, order)
+
+    signs = [(entry["type"], entry["points"] > 0) for entry in reversed(entries)]
+    assert signs == [
+        ("EARN", True),
+        ("PROMOTION", True),
+        ("REFUND", False),
+        ("EARN", True),
+        ("REFUND", False),
+    ]
+    assert opened == {order}
+    told = sale["loyalty"]
+    assert told["loyalty_account_id"] == account
+    assert sum(entry["points"] for entry in entries) == told["held_points"]
 
 
 async def test_pages_follow_one_another(chain: Chain, charlies: Chain) -> None:

@@ -10,24 +10,8 @@ import pytest
 from square.core.api_error import ApiError
 
 from tests.e2e.chains import Chain, fresh_key, fresh_phone, make_tier
-from tests.e2e.sales import category, item, set_rules, sold, spend
+from tests.e2e.sales import category, item, promotion, set_rules, sold, spend
 from tests.sdk.till import Till, codes_of
-
-# From long ago, every day and all day, so that it holds whenever the test runs.
-ALWAYS = "BEGIN:VEVENT\nDTSTART:20260101T000000\nDURATION:P1D\nRRULE:FREQ=DAILY\nEND:VEVENT"
-
-
-def promotion(name: str = "Double", **said: Any) -> dict[str, Any]:
-    """A promotion that doubles points, always open."""
-    return {
-        "name": name,
-        "incentive": {
-            "type": "POINTS_MULTIPLIER",
-            "points_multiplier_data": {"multiplier": "2"},
-        },
-        "available_time": {"time_periods": [ALWAYS]},
-        **said,
-    }
 
 
 def ids_of(upserted: Any) -> dict[str, str]:

@@ -8,8 +8,7 @@ import pytest
 from square.core.api_error import ApiError
 
 from tests.e2e.chains import Chain, fresh_key, open_chain
-from tests.e2e.sales import cad
-from tests.sdk.story import ALWAYS, promotion
+from tests.e2e.sales import ALWAYS, cad, promotion
 from tests.sdk.till import AsyncTill, SyncTill, Till, codes_of, field_of
 from tests.stack import Stack
 
