@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,9 +12,12 @@ import pytest
 from loyalty.events.v1 import points_events_pb2 as events_pb
 from loyalty.points.v1 import points_pb2 as pb
 
+from services.chassis.errors import RemoteRefusal
 from services.points.domain.terms import VisitRefundBasis
+from tests.points.calendar import account_of
 from tests.points.house import House, new_id, refusal_of, stamp
 from tests.points.test_refunds import ROWS, Row
+from tests.points.test_sale_rewards import taken
 from tests.points.till import LADDER, SPEND_1, SPEND_2, Till, line
 
 LITERAL = [row for row in ROWS if row.literal is not None]
@@ -417,4 +423,56 @@ async def test_refunds_work_while_the_program_is_off(till: Till, house: House) -
     await house.update_program(active=False)
 
     assert (await till.refund(counted.sale.id)).balance == 0
+    assert await house.breaches() == {}
+
+
+async def _give_back_in_parts(
+    till: Till, sale_id: str, uids: list[str], chance: random.Random
+) -> list[str]:
+    """Some lines, some money and some exchanges, and then all the rest; what was done."""
+    done = []
+    for place in range(chance.randint(0, 4)):
+        uid, amount = chance.choice(uids), chance.randint(1, 90_000)
+        way = chance.choice(["lines", "money", "exchange"])
+        if way == "lines":
+            call = till.refund(sale_id, items=[uid])
+        elif way == "money":
+            call = till.refund(sale_id, amount=amount)
+        else:
+            call = till.exchange(sale_id, [uid], line(f"new-{place}", amount))
+        # What is more than remains is refused; that leaves no trace either.
+        with contextlib.suppress(RemoteRefusal):
+            await call
+            done.append(f"{way} {uid} {amount}")
+    # Lines and money may have been all of it.
+    with contextlib.suppress(RemoteRefusal):
+        await till.refund(sale_id)
+        done.append("all")
+    return done
+
+
+async def test_what_came_back_in_parts_leaves_the_member_as_she_was(till: Till) -> None:
+    """N5, D14, R36: her balance, tier and progress, her reward, and the promotion's one time."""
+    seed = os.environ.get("POINTS_SEED") or str(random.SystemRandom().randrange(10**9))
+    chance = random.Random(seed)
+    house = till.house
+    returning = pb.RefundSettings(reward_on_refund=pb.REWARD_ON_REFUND_RETURN)
+    await till.rules(SPEND_1, tiers=pb.Tiers(tiers=LADDER), refunds=returning)
+    await till.sell(line("a", 48_000))
+    await till.promotion(trigger_times=1, trigger_interval=pb.TRIGGER_INTERVAL_ALL_TIME)
+    for _ in range(20):
+        prices = {f"l{place}": chance.randint(1000, 40_000) for place in range(4)}
+        sale = await till.post(*(line(uid, price) for uid, price in prices.items()))
+        reward = await taken(house, sale.id)
+        counted = await till.count(sale.id)
+        assert len(counted.entries) == 2, "the promotion is triggered again"
+        done = await _give_back_in_parts(till, sale.id, list(prices), chance)
+        told = await till.facts("sale.changed", events_pb.SaleChanged)
+        back = [one for fact in told if fact.sale_id == sale.id for one in fact.returned_reward_ids]
+        assert back == [reward], (seed, prices, done)
+        await house.give_back(reward)
+
+        account = await account_of(house)
+        found = (account.balance, account.tier.tier.name, account.tier.progress)
+        assert found == (480, "Base", 480), (seed, prices, done)
     assert await house.breaches() == {}
