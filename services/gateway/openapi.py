@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from services.gateway.errors import ApiError
 from services.gateway.examples import EXAMPLES
+from services.gateway.field_list import Field, fields_of, kind_of
 from services.gateway.web import render
 
 router = APIRouter(include_in_schema=False)
@@ -28,6 +29,18 @@ belongs to one chain; what is another chain's is not found. POSTs take an `idemp
 header `Idempotency-Key`): the same key and body give the first answer again, another body is
 refused. A refusal is `{"errors": [{"category", "code", "detail", "field"}]}`; `Accept-Language`
 picks the language of `detail`.
+
+Lists come in pages: an answer with a `cursor` goes on, one without is the last. Times are RFC 3339
+with their zone, money is in cents of the chain's currency, ids are opaque.
+
+408, 409, 429 and 5xx may be sent again with the same key, and Square's SDK does so twice by itself:
+nothing has a second effect. A 409 that stays one means that it was used before or that a limit is
+reached; 429 says in `Retry-After` when to come back.
+
+A till keeps its sale with `POST /v2/orders`, shows what it would bring with `…/calculate`, and
+counts it with `…/accumulate` and its `order_id`; payments are the till's own. A sandbox chain is
+like a live one, with a clock that moves forward (`POST /v2/sandbox/clock`) and a mailbox that shows
+what would have been sent (`GET /v2/sandbox/messages`).
 """
 
 # What any call may answer besides success, by status, with the code of its example.
@@ -90,7 +103,7 @@ _KEY_HEADER: Final = {
 
 
 # Where a rule is written down is for those who build Mèche.
-_ROWS: Final = re.compile(r" ?\((?:[A-Z]{1,2}-?[0-9]+(?: to |, )?)+\)")
+_ROWS: Final = re.compile(r" ?\((?:[A-Z]{1,2}-?[0-9]+(?: to |, )?)+\)|, [A-Z]{2}-[0-9]+(?=\))")
 
 
 def scopes_of(dependant: Dependant) -> tuple[str, ...]:
@@ -195,11 +208,14 @@ async def docs(request: Request) -> Response:
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
-            groups.setdefault(operation["tags"][0], []).append(_shown(path, method, operation))
+            shown = _shown(path, method, operation, made["components"]["schemas"])
+            groups.setdefault(operation["tags"][0], []).append(shown)
     return render.page(request, "api/docs.html", language="en", about=made["info"], groups=groups)
 
 
-def _shown(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
+def _shown(
+    path: str, method: str, operation: dict[str, Any], schemas: dict[str, Any]
+) -> dict[str, Any]:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     answer = operation["responses"]["200"]["content"]["application/json"]
     return {
@@ -207,7 +223,17 @@ def _shown(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
         "method": method.upper(),
         "path": path,
         "text": operation["description"],
-        "query": [part for part in operation["parameters"] if part["in"] == "query"],
+        "query": [
+            Field(
+                name=part["name"],
+                kind=kind_of(part["schema"], schemas),
+                needed=part.get("required", False),
+                meaning=part.get("description", ""),
+            )
+            for part in operation["parameters"]
+            if part["in"] == "query"
+        ],
+        "fields": fields_of(body["schema"], schemas) if body else [],
         "request": _pretty(body["example"]) if body.get("example") else "",
         "answer": _pretty(answer["example"]),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -126,6 +127,10 @@ async def test_document_and_page_are_served_without_anything_from_elsewhere() ->
     for _, path, operation in CALLS:
         assert path in page.text
         assert f'id="{operation["operationId"]}"' in page.text
+    assert "<code>order.line_items[].quantity</code>: text, at most 13; <b>needed</b>" in page.text
+    assert "<code>dry_run</code>: true or false" in page.text
+    # Rows of the design are no words for who reads this.
+    assert not re.search(r"\b(LS|SQ)-[0-9]", page.text)
     assert "<script" not in page.text
     assert "style=" not in page.text
     assert 'src="http' not in page.text
