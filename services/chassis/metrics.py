@@ -5,9 +5,44 @@ A service adds its own metrics to the same `REGISTRY`, which `/metrics` shows.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 REGISTRY = CollectorRegistry()
+
+
+class HistogramOfMany(Collector):
+    """A histogram that counts any number of equal values at the price of one; without labels."""
+
+    def __init__(self, name: str, words: str, *, buckets: Sequence[float]) -> None:
+        self._name = name
+        self._words = words
+        self._bounds = buckets
+        self._counts = [0] * (len(buckets) + 1)
+        self._sum = 0.0
+        REGISTRY.register(self)
+
+    def observe(self, value: float, *, count: int) -> None:
+        """Count a value so many times."""
+        self._counts[bisect_left(self._bounds, value)] += count
+        self._sum += value * count
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """What a scrape shows."""
+        bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
+        counts = [float(count) for count in accumulate(self._counts)]
+        yield HistogramMetricFamily(
+            self._name,
+            self._words,
+            buckets=list(zip(bounds, counts, strict=True)),
+            sum_value=self._sum,
+        )
+
 
 RPC_HANDLED_SECONDS = Histogram(
     "loyalty_rpc_handled_seconds",
@@ -29,8 +64,17 @@ OUTBOX_UNPUBLISHED = Gauge(
 )
 OUTBOX_OLDEST_UNPUBLISHED_SECONDS = Gauge(
     "loyalty_outbox_oldest_unpublished_seconds",
-    "Age of the oldest event that waits to be published",
+    "How long the first of the events that wait to be published has waited",
     registry=REGISTRY,
+)
+OUTBOX_LAG_SECONDS = HistogramOfMany(
+    "loyalty_outbox_lag_seconds",
+    "Time from the begin of the transaction that wrote an event until the broker had it, but for "
+    "replays",
+    buckets=(
+        *(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2),
+        *(5, 10, 30, 60, 300),
+    ),
 )
 OUTBOX_PUBLISHED_TOTAL = Counter(
     "loyalty_outbox_published_total", "Events published", ["topic"], registry=REGISTRY

@@ -69,7 +69,7 @@ async def progress(pool: Pool) -> Progress:
     rows = await pool.fetch(
         """
         SELECT 'pending' AS kind, '' AS consumer, '' AS topic, 0 AS partition, count(*) AS place
-        FROM outbox WHERE published_at IS NULL
+        FROM outbox_waiting
         UNION ALL
         SELECT 'published', '', topic, partition, next_offset FROM published_position
         UNION ALL

@@ -1,8 +1,8 @@
 """Publishing again what was published before: the drill for a broker that has lost events.
 
-`python -m services.chassis.replay points --days 7` marks the kept events of the database at
-`DATABASE_URL` as unpublished; the running relay sends them, oldest first, and consumers drop what
-they have had. A consumer that finds events missing wishes for the same through Redis.
+`python -m services.chassis.replay points` puts the kept events of the database at `DATABASE_URL`
+back on the list of those that wait; the running relay sends them, oldest first, and consumers drop
+what they have had. A consumer that finds events missing wishes for the same through Redis.
 """
 
 from __future__ import annotations
@@ -20,38 +20,40 @@ from services.chassis import outbox
 from services.chassis.errors import Unavailable
 from services.chassis.postgres import Pool, create_pool
 
-# Published events are kept this long; the inbox remembers longer (retention.py), so that no event
-# that can still be replayed is ever taken for a new one.
+# Events are kept at least this long after they were written, and until they have left; the inbox
+# remembers longer (retention.py), so that none that can be replayed is ever taken for a new one.
 KEPT_DAYS = 7
 BATCH_SIZE = 5_000
 # A replay costs every consumer of the service time; one a minute is enough for any gap.
 PAUSE_SECONDS = 60
 WISH_SECONDS = 24 * 3600
 
-_UNMARK = """
-WITH chosen AS (
+_LIST_AGAIN = """
+WITH chosen AS MATERIALIZED (
     SELECT id FROM outbox
-    WHERE id > $1 AND id <= $2 AND published_at >= $3
+    WHERE id > $1 AND id <= $2 AND ($3::timestamptz IS NULL OR recorded_at >= $3)
     ORDER BY id LIMIT $4
-), unmarked AS (
-    UPDATE outbox SET published_at = NULL, partition = NULL, partition_offset = NULL
-    FROM chosen WHERE outbox.id = chosen.id RETURNING outbox.id
+), listed AS (
+    INSERT INTO outbox_waiting (id, replayed_at) SELECT id, now() FROM chosen
+    ON CONFLICT (id) DO NOTHING RETURNING id
 )
-SELECT count(*) AS count, max(id) AS last FROM unmarked
+SELECT (SELECT max(id) FROM chosen) AS last, (SELECT count(*) FROM listed) AS count
 """
 
 
-async def replay(pool: Pool, *, days: int | None = None, since: datetime | None = None) -> int:
-    """Have kept events published again that were published at or after `since`; how many.
+async def replay(pool: Pool, *, days: int | None = None) -> int:
+    """Have kept events published again, those that wait anyway not twice; how many.
 
+    All of them, or those written in the last so many days. When they left nobody noted: one that
+    was written before the days asked for and held up until then is not among them.
     Repeatable. An interruption leaves some of them to the next call.
     """
-    start = since or datetime.now(UTC) - timedelta(days=KEPT_DAYS if days is None else days)
+    start = None if days is None else datetime.now(UTC) - timedelta(days=days)
     end = await pool.fetchval("SELECT coalesce(max(id), 0) FROM outbox")
     last, total = 0, 0
     while True:
-        row = await pool.fetchrow(_UNMARK, last, end, start, BATCH_SIZE)
-        if row is None or not row["count"]:
+        row = await pool.fetchrow(_LIST_AGAIN, last, end, start, BATCH_SIZE)
+        if row is None or row["last"] is None:
             break
         last, total = row["last"], total + row["count"]
     if total:
@@ -78,7 +80,7 @@ async def take_wish(redis: Redis, *, source: str) -> bool:
     return True
 
 
-async def _replay_service(url: str, service: str, days: int) -> int:
+async def _replay_service(url: str, service: str, days: int | None) -> int:
     pool = await create_pool(url, size_max=1, name=f"{service} replay")
     try:
         return await replay(pool, days=days)
@@ -90,7 +92,9 @@ def main(arguments: Sequence[str]) -> int:
     """Replay one service's outbox; 0 when its relay has been given the work."""
     parser = argparse.ArgumentParser(prog="python -m services.chassis.replay")
     parser.add_argument("service", help="whose outbox stands at DATABASE_URL")
-    parser.add_argument("--days", type=int, default=KEPT_DAYS, help="how far to go back")
+    parser.add_argument(
+        "--days", type=int, help="only what was written in the last so many days; else all"
+    )
     chosen = parser.parse_args(arguments)
     url = os.environ.get("DATABASE_URL", "")
     if not url:

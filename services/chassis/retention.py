@@ -34,14 +34,16 @@ class Rule:
 
 
 RULES = (
+    # A day longer than anybody counts on, for it is the moment of writing that counts.
     Rule(
         table="outbox",
-        days=KEPT_DAYS,
+        days=KEPT_DAYS + 1,
         statement="""
         DELETE FROM outbox WHERE id IN (
             SELECT id FROM outbox
             WHERE recorded_at < now() - make_interval(days => $1)
-              AND published_at < now() - make_interval(days => $1) LIMIT $2)
+              AND NOT EXISTS (SELECT FROM outbox_waiting WHERE outbox_waiting.id = outbox.id)
+            LIMIT $2)
         """,
     ),
     # Longer than the outbox of any source: a replayed event must still be known.

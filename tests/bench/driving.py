@@ -110,7 +110,7 @@ class Drives:
     async def drive(self, name: str, *, rate: float = 0.0) -> Measure:
         """One measurement; its events have left before the next one begins."""
         seconds = self.size.short_seconds if name == SINGLE else self.size.seconds
-        newest = await relay.newest(self.conn)
+        lags = self.stack.lags()
         before = processors.seconds(self.stack.layout.run)
         driven = await self.run(name, seconds=seconds, rate=rate)
         after = processors.seconds(self.stack.layout.run)
@@ -122,5 +122,5 @@ class Drives:
         return replace(
             taken,
             cpu_us=processors.microseconds_each(before, after, count=count),
-            lag_p99_s=await relay.lag_p99(self.conn, after=newest),
+            lag_p99_s=await relay.lag_p99(self.conn, before=lags, after=self.stack.lags()),
         )

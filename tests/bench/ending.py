@@ -46,11 +46,14 @@ WITH ended AS MATERIALIZED (
     SET balance = posted.balance_after, sequence = posted.sequence, expiry_due = NULL,
         updated_at = now()
     FROM posted WHERE account.chain_id = posted.chain_id AND account.id = posted.account_id
+), told AS (
+    INSERT INTO outbox (event_id, chain_id, topic, key, type, subject, payload, occurred_at,
+                        published_at)
+    SELECT id, chain_id, 'bench', account_id, 'points.expired', account_id,
+           decode(repeat('ab', 200), 'hex'), occurred_at, now()
+    FROM posted RETURNING id
 )
-INSERT INTO outbox (event_id, chain_id, topic, key, type, subject, payload, occurred_at)
-SELECT id, chain_id, 'bench', account_id, 'points.expired', account_id,
-       decode(repeat('ab', 200), 'hex'), occurred_at
-FROM posted
+INSERT INTO outbox_waiting (id) SELECT id FROM told
 """
 
 

@@ -33,6 +33,9 @@ TIER = {
     "definition": {"scope": "ORDER", "discount_type": "IN_KIND"},
 }
 
+_REPLAYS = r"^loyalty_outbox_replays_total\S* ([0-9.e+]+)$"
+_LAGS = r"^loyalty_outbox_lag_seconds_bucket\{le=\"([0-9.e+Inf]+)\"\} ([0-9.e+]+)$"
+
 _LOAD = f"""
 INSERT INTO account (chain_id, id, member_id, program_id, opened_at, updated_at)
 SELECT $1, {places.SQL.format("account")}, {places.SQL.format("member")}, $2, now(), now()
@@ -80,10 +83,17 @@ class Platform:
 
     def replays(self) -> int:
         """How often points has published its kept events again, because somebody missed some."""
-        port = self.layout.ports().get("points.ops")
-        shown = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
-        found = re.search(r"^loyalty_outbox_replays_total\S* ([0-9.e+]+)$", shown, re.MULTILINE)
+        found = re.search(_REPLAYS, self._points_metrics(), re.MULTILINE)
         return int(float(found.group(1))) if found else 0
+
+    def lags(self) -> dict[float, float]:
+        """How many events of points reached the broker within so many seconds, by bound."""
+        found = re.findall(_LAGS, self._points_metrics(), re.MULTILINE)
+        return {float(bound): float(count) for bound, count in found}
+
+    def _points_metrics(self) -> str:
+        port = self.layout.ports().get("points.ops")
+        return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
 
     @property
     def binaries(self) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections.abc import Mapping
 
 import asyncpg
 
@@ -11,26 +13,48 @@ DRAIN_SECONDS_MAX = 60.0
 # Of the events that wait, the relay publishes as many as it can in this time.
 RATE_SECONDS = 15.0
 
-_WAITING = "SELECT EXISTS (SELECT FROM public.outbox WHERE published_at IS NULL)"
+_WAITING = "SELECT EXISTS (SELECT FROM public.outbox_waiting)"
 # Also what was published before and is published again.
 _PUBLISHED = "SELECT coalesce(sum(next_offset), 0)::bigint FROM public.published_position"
-# From the beginning of the transaction that wrote an event to that of the statement that marks it,
-# which runs when the broker has it.
-_LAG = """
-SELECT extract(epoch FROM percentile_disc(0.99) WITHIN GROUP (
-           ORDER BY coalesce(published_at, clock_timestamp()) - recorded_at))::float8
-FROM public.outbox WHERE id > $1
+_AGES = """
+SELECT extract(epoch FROM clock_timestamp() - recorded_at)::float8 AS age
+FROM public.outbox_waiting JOIN public.outbox USING (id) WHERE replayed_at IS NULL
 """
 
 
-async def newest(conn: asyncpg.Connection[asyncpg.Record]) -> int:
-    """The id of the newest event."""
-    return int(await conn.fetchval("SELECT coalesce(max(id), 0) FROM public.outbox"))
+async def lag_p99(
+    conn: asyncpg.Connection[asyncpg.Record],
+    *,
+    before: Mapping[float, float],
+    after: Mapping[float, float],
+) -> float:
+    """How many seconds events waited, read off the relay's own counts of then and now.
+
+    From the beginning of the transaction that wrote an event until the broker had it; those that
+    still wait do so till now. As `histogram_quantile` has it: on a straight line within a bucket.
+    """
+    ages = [row["age"] for row in await conn.fetch(_AGES)]
+    counts = {
+        bound: count - before.get(bound, 0.0) + sum(age <= bound for age in ages)
+        for bound, count in after.items()
+    }
+    return quantile(counts, share=0.99)
 
 
-async def lag_p99(conn: asyncpg.Connection[asyncpg.Record], *, after: int) -> float:
-    """How many seconds events newer than `after` waited; those that still wait do so till now."""
-    return float(await conn.fetchval(_LAG, after) or 0.0)
+def quantile(counts: Mapping[float, float], *, share: float) -> float:
+    """Where this share is reached of what is counted up to each bound; 0 where nothing is.
+
+    What lies beyond the last bound is said to lie at it.
+    """
+    wanted = share * counts.get(math.inf, 0.0)
+    start, below = 0.0, 0.0
+    for bound, count in sorted(counts.items()):
+        if math.isinf(bound) or not wanted:
+            break
+        if count >= wanted:
+            return start + (bound - start) * (wanted - below) / (count - below)
+        start, below = bound, count
+    return start if wanted else 0.0
 
 
 async def drained(

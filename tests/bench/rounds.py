@@ -27,7 +27,7 @@ class Round:
     idle_ms: Mapping[str, float]
     # The median of a gRPC call that does nothing.
     echo_ms: float
-    # How often events of before were published again meanwhile, which dates them anew.
+    # How often events of before were published again meanwhile, which holds up new ones.
     replays: int
     faults: Sequence[str]
 

@@ -43,7 +43,7 @@ class Soak:
 async def measure(drives: Drives) -> Soak:
     """Earn without a pause, from all connections, then look at the books and at the table."""
     size, conn = drives.size, drives.conn
-    newest = await relay.newest(conn)
+    lags = drives.stack.lags()
     before = await _table(conn)
     driven = await drives.run(ACCUMULATE, seconds=size.soak_seconds)
     drained = await relay.drained(conn)
@@ -63,7 +63,7 @@ async def measure(drives: Drives) -> Soak:
         updates=updates,
         growth=after["bytes"] / before["bytes"],
         growth_with_indexes=after["bytes_with_indexes"] / before["bytes_with_indexes"],
-        lag_p99_s=await relay.lag_p99(conn, after=newest),
+        lag_p99_s=await relay.lag_p99(conn, before=lags, after=drives.stack.lags()),
         drained_seconds=drained,
         faults=await gates.broken(drives, {"soak": last}),
     )

@@ -27,9 +27,13 @@ BEGIN
     INSERT INTO lot (chain_id, id, account_id, posting_id, points, remaining, policy, salon_id,
                      earned_at)
     VALUES (:chain, uuidv7(), mine, new_id, 1, 1, 'never', :salon, moment);
-    INSERT INTO outbox (event_id, chain_id, topic, key, type, subject, payload, occurred_at)
-    VALUES (new_id, :chain, 'bench', mine, 'points.earned', mine, decode(repeat('ab', 300), 'hex'),
-            moment);
+    WITH told AS (
+        INSERT INTO outbox (event_id, chain_id, topic, key, type, subject, payload, occurred_at,
+                            published_at)
+        VALUES (new_id, :chain, 'bench', mine, 'points.earned', mine,
+                decode(repeat('ab', 300), 'hex'), moment, now())
+        RETURNING id)
+    INSERT INTO outbox_waiting (id) SELECT id FROM told;
     RETURN standing.balance;
 END $$;
 
@@ -72,9 +76,13 @@ BEGIN
     UPDATE lot SET remaining = remaining - 1 WHERE chain_id = :chain AND id = mine
     RETURNING id INTO STRICT drained;
     INSERT INTO lot_use (chain_id, posting_id, lot_id, points) VALUES (:chain, new_id, drained, 1);
-    INSERT INTO outbox (event_id, chain_id, topic, key, type, subject, payload, occurred_at)
-    VALUES (new_id, :chain, 'bench', mine, 'points.debited', mine,
-            decode(repeat('ab', 300), 'hex'), now());
+    WITH told AS (
+        INSERT INTO outbox (event_id, chain_id, topic, key, type, subject, payload, occurred_at,
+                            published_at)
+        VALUES (new_id, :chain, 'bench', mine, 'points.debited', mine,
+                decode(repeat('ab', 300), 'hex'), now(), now())
+        RETURNING id)
+    INSERT INTO outbox_waiting (id) SELECT id FROM told;
     RETURN reward_id;
 END $$;
 
@@ -87,9 +95,13 @@ BEGIN
                               occurred_at)
     VALUES (:chain, new_id, reward_id, mine, mine, :program, :program, what, 1, 'API_KEY', :salon,
             'Soin', now());
-    INSERT INTO outbox (event_id, chain_id, topic, key, type, subject, payload, occurred_at)
-    VALUES (new_id, :chain, 'bench', reward_id, 'reward.' || what, reward_id,
-            decode(repeat('ab', 300), 'hex'), now());
+    WITH told AS (
+        INSERT INTO outbox (event_id, chain_id, topic, key, type, subject, payload, occurred_at,
+                            published_at)
+        VALUES (new_id, :chain, 'bench', reward_id, 'reward.' || what, reward_id,
+                decode(repeat('ab', 300), 'hex'), now(), now())
+        RETURNING id)
+    INSERT INTO outbox_waiting (id) SELECT id FROM told;
 END $$;
 
 CREATE FUNCTION issue(place integer, wanted uuid) RETURNS uuid LANGUAGE plpgsql AS $$

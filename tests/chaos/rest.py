@@ -103,7 +103,7 @@ async def unrest(held: Databases) -> list[str]:
     """What still waits, in words; empty when the platform is at rest."""
     found: list[str] = []
     for service, conn in held.items():
-        waiting = await conn.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+        waiting = await conn.fetchval("SELECT count(*) FROM outbox_waiting")
         if waiting:
             found.append(f"{service}: {waiting} events not published")
     for reader in readers():

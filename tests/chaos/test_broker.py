@@ -109,9 +109,7 @@ async def _drop_what_waits(stack: Stack) -> int:
         async with asyncio.timeout(120):
             while True:
                 await replay.replay(source)
-                while await source.fetchval(
-                    "SELECT true FROM outbox WHERE published_at IS NULL LIMIT 1"
-                ):
+                while await source.fetchval("SELECT true FROM outbox_waiting LIMIT 1"):
                     await asyncio.sleep(0.1)
                 first = await client.beginning_offsets(topic)
                 if all(
@@ -131,9 +129,7 @@ async def _enrol_until_published(stack: Stack, chain: Chain) -> int:
         for _ in range(5):
             await till.enrol()
         async with asyncio.timeout(30):
-            while await held["enrollment"].fetchval(
-                "SELECT true FROM outbox WHERE published_at IS NULL LIMIT 1"
-            ):
+            while await held["enrollment"].fetchval("SELECT true FROM outbox_waiting LIMIT 1"):
                 await asyncio.sleep(0.05)
         contacts = next(reader for reader in readers() if reader.group == CONTACTS_GROUP)
         return len(await unapplied(held, contacts))

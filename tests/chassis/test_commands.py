@@ -52,7 +52,7 @@ def test_migrate_says_how_it_is_used_and_what_is_wrong() -> None:
     assert "Traceback" not in failed.stderr
 
 
-async def test_replay_marks_the_days_that_were_asked_for(
+async def test_replay_lists_what_was_written_in_the_days_that_were_asked_for(
     urls: DatabaseUrls, pool: Pool, chain: UUID
 ) -> None:
     events = [
@@ -70,8 +70,9 @@ async def test_replay_marks_the_days_that_were_asked_for(
     async with transaction(pool) as conn:
         await outbox.append(conn, events)
         await conn.execute(
-            "UPDATE outbox SET published_at = now() - make_interval(days => (id % 3 * 2)::int)"
+            "UPDATE outbox SET recorded_at = now() - make_interval(days => (id % 3 * 2)::int)"
         )
+        await conn.execute("DELETE FROM outbox_waiting")
 
     replayed = command(
         "-m", "services.chassis.replay", "chassis", "--days", "3", DATABASE_URL=urls.service_url
@@ -79,7 +80,7 @@ async def test_replay_marks_the_days_that_were_asked_for(
 
     assert replayed.returncode == 0
     assert replayed.stdout == "chassis: 2 events will be published again\n"
-    assert await pool.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL") == 2
+    assert await pool.fetchval("SELECT count(*) FROM outbox_waiting") == 2
     assert command("-m", "services.chassis.replay", "chassis").returncode == 2
 
 

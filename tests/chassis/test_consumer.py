@@ -454,7 +454,7 @@ async def test_a_broker_that_forgot_everything_leads_to_a_replay_and_one_effect_
             )
 
     async def published() -> bool:
-        return not await table.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+        return not await table.fetchval("SELECT count(*) FROM outbox_waiting")
 
     relay = Relay(
         service=source,

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from deploy.local.databases import DatabaseUrls
 from services.chassis import context, outbox, replay, retention
 from services.chassis.events import Event, parse
+from services.chassis.metrics import REGISTRY
 from services.chassis.outbox import EventColumns, OutboxEvent
 from services.chassis.postgres import Pool, transaction
 from services.chassis.relay import Relay
@@ -57,8 +58,21 @@ def relay_of(urls: DatabaseUrls, pool: Pool, bootstrap: str, redis: Redis | None
 
 
 async def all_published(pool: Pool) -> bool:
-    waiting = await pool.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+    waiting = await pool.fetchval("SELECT count(*) FROM outbox_waiting")
     return int(waiting) == 0
+
+
+async def positions_of(pool: Pool) -> dict[int, int]:
+    rows = await pool.fetch("SELECT partition, next_offset FROM published_position")
+    return {row["partition"]: row["next_offset"] for row in rows}
+
+
+def ends_of(found: Sequence[Event]) -> dict[int, int]:
+    """The offset after the last event of each partition."""
+    ends: dict[int, int] = {}
+    for item in found:
+        ends[item.partition] = max(item.offset + 1, ends.get(item.partition, 0))
+    return ends
 
 
 @asynccontextmanager
@@ -96,7 +110,7 @@ async def test_an_event_leaves_with_its_headers_after_the_commit(
     assert found.request_id == "till-7"
 
 
-async def test_more_than_one_record_batch_keeps_its_order_and_knows_its_places(
+async def test_more_than_one_record_batch_keeps_its_order_and_knows_its_end(
     urls: DatabaseUrls, pool: Pool, kafka_bootstrap: str, topic: str, chain: UUID
 ) -> None:
     """A record batch holds 256 KiB: some 100 KiB each, and one that is larger than a batch."""
@@ -113,9 +127,7 @@ async def test_more_than_one_record_batch_keeps_its_order_and_knows_its_places(
     for key in "ab":
         ids = [each.id for each in found if each.key == key]
         assert ids == [each.id for each in written if each.key == key]
-    rows = await pool.fetch("SELECT event_id, partition, partition_offset FROM outbox")
-    noted = {row["event_id"]: (row["partition"], row["partition_offset"]) for row in rows}
-    assert noted == {each.id: (each.partition, each.offset) for each in found}
+    assert await positions_of(pool) == ends_of(found)
 
 
 async def test_events_written_by_columns_leave_like_any_others(
@@ -187,20 +199,16 @@ async def test_thousands_of_events_leave_in_order_of_their_key(
         assert numbers == sorted(numbers)
 
 
-async def test_the_outbox_remembers_where_each_event_went(
+async def test_the_outbox_remembers_where_each_partition_ended(
     urls: DatabaseUrls, pool: Pool, kafka_bootstrap: str, topic: str, chain: UUID
 ) -> None:
     await write(pool, [event(topic, chain, key=f"k{n}", number=n) for n in range(20)])
     async with running(relay_of(urls, pool, kafka_bootstrap)):
         await until(lambda: all_published(pool))
 
-    found = {item.id: item for item in await read(kafka_bootstrap, topic, 20)}
-    rows = await pool.fetch("SELECT event_id, partition, partition_offset FROM outbox")
-    for row in rows:
-        place = found[row["event_id"]]
-        assert (row["partition"], row["partition_offset"]) == (place.partition, place.offset)
-    positions = await pool.fetch("SELECT partition, next_offset FROM published_position")
-    assert sum(row["next_offset"] for row in positions) == 20
+    found = await read(kafka_bootstrap, topic, 20)
+    assert await positions_of(pool) == ends_of(found)
+    assert sum(ends_of(found).values()) == 20
 
 
 async def test_only_one_of_two_relays_publishes_and_the_other_takes_over(
@@ -311,11 +319,49 @@ async def test_a_replay_publishes_kept_events_again_in_order(
     async with running(relay_of(urls, pool, kafka_bootstrap)):
         await write(pool, written)
         await until(lambda: all_published(pool))
-        assert await replay.replay(pool, days=7) == 30
+        assert await replay.replay(pool) == 30
         await until(lambda: all_published(pool))
 
     found = await read(kafka_bootstrap, topic, 60)
     assert [item.id for item in found] == 2 * [item.id for item in written]
+
+
+async def test_the_lag_is_that_of_events_which_leave_for_the_first_time(
+    urls: DatabaseUrls, pool: Pool, kafka_bootstrap: str, topic: str, chain: UUID
+) -> None:
+    """From the begin of the transaction that wrote them, here an hour ago for one of the three."""
+
+    def counted(up_to: str) -> float:
+        name = "loyalty_outbox_lag_seconds_bucket"
+        return REGISTRY.get_sample_value(name, {"le": up_to}) or 0.0
+
+    soon, late = counted("300.0"), counted("+Inf")
+    await write(pool, [event(topic, chain, key="a", number=n) for n in range(3)])
+    await pool.execute(
+        "UPDATE outbox SET recorded_at = now() - interval '1 hour' WHERE payload = '0'"
+    )
+    async with running(relay_of(urls, pool, kafka_bootstrap)):
+        await until(lambda: all_published(pool))
+        assert await replay.replay(pool) == 3
+        await until(lambda: all_published(pool))
+
+    assert (counted("300.0") - soon, counted("+Inf") - late) == (2, 3)
+
+
+async def test_an_event_that_is_gone_holds_nobody_up(
+    urls: DatabaseUrls, pool: Pool, kafka_bootstrap: str, topic: str, chain: UUID
+) -> None:
+    """It was erased while a replay put it back on the list: alone there, then before others."""
+    await write(pool, [event(topic, chain, key="a", number=n) for n in range(2)])
+    await pool.execute("DELETE FROM outbox")
+    async with running(relay_of(urls, pool, kafka_bootstrap)):
+        await until(lambda: all_published(pool))
+        await write(pool, [event(topic, chain, key="a", number=n) for n in range(2, 4)])
+        await pool.execute("INSERT INTO outbox_waiting (id) VALUES (1) ON CONFLICT DO NOTHING")
+        await until(lambda: all_published(pool))
+
+    found = await read(kafka_bootstrap, topic, 2)
+    assert [item.payload for item in found] == [b"2", b"3"]
 
 
 async def test_a_wish_for_a_replay_is_obeyed_once_a_minute(
@@ -360,22 +406,29 @@ async def test_a_forgotten_key_cannot_be_replayed(
     async with running(relay_of(urls, pool, kafka_bootstrap)):
         await until(lambda: all_published(pool))
 
+        assert await replay.replay(pool) == 2
+        await until(lambda: all_published(pool))
+
     assert gone == 3
     found = await read(kafka_bootstrap, topic, 2)
     assert {(item.key, item.payload) for item in found} == {("bob", b"9"), ("alice", b"")}
+    assert len(await read(kafka_bootstrap, topic, 4)) == 4
 
 
 async def test_rows_past_their_time_are_removed_and_others_stay(
     urls: DatabaseUrls, pool: Pool, chain: UUID, topic: str
 ) -> None:
+    """An event that waits stays however old it is: 0 and 1 have left, 2 and 3 have not."""
     await write(pool, [event(topic, chain, key="a", number=n) for n in range(4)])
     await pool.execute(
         """
-        UPDATE outbox SET published_at = CASE payload
-            WHEN '0'::bytea THEN now() - interval '8 days'
-            WHEN '1'::bytea THEN now() - interval '6 days' END,
-            recorded_at = now() - interval '30 days'
+        UPDATE outbox SET recorded_at = now() - CASE payload
+            WHEN '1'::bytea THEN interval '7 days' ELSE interval '30 days' END
         """
+    )
+    await pool.execute(
+        "DELETE FROM outbox_waiting USING outbox"
+        " WHERE outbox.id = outbox_waiting.id AND payload IN ('0', '1')"
     )
     for days in (6, 8, 31):
         await pool.execute(
@@ -396,3 +449,5 @@ async def test_rows_past_their_time_are_removed_and_others_stay(
     removed = await retention.purge(pool)
 
     assert removed == {"outbox": 1, "inbox": 1, "idempotency": 2, "job": 0}
+    left = await pool.fetch("SELECT payload FROM outbox ORDER BY id")
+    assert [row["payload"] for row in left] == [b"1", b"2", b"3"]

@@ -142,7 +142,7 @@ async def test_an_orderly_stop_finishes_calls_and_publishes_what_is_there(
     assert (await in_hand).jobs_run == 1
     assert await demo.ended() == 0
     await opened.close(None)
-    waiting = await pool.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+    waiting = await pool.fetchval("SELECT count(*) FROM outbox_waiting")
     written = await pool.fetchval("SELECT count(*) FROM outbox")
     assert waiting == 0
     assert len(await read(kafka_bootstrap, f"{topic}.answers", written)) == written
@@ -164,7 +164,7 @@ async def test_kills_lose_nothing_and_double_nothing(
     await demo.start()
     async with asyncio.timeout(40):
         while await pool.fetchval("SELECT count(*) FROM outbox") < 600 or await pool.fetchval(
-            "SELECT count(*) FROM outbox WHERE published_at IS NULL"
+            "SELECT count(*) FROM outbox_waiting"
         ):
             await asyncio.sleep(0.05)
 

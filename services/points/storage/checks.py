@@ -145,7 +145,7 @@ WHERE back.kind = 'reward_return'
        OR debit.account_id <> back.account_id OR other.id IS NOT NULL)
 """
 
-# Outbox rows are deleted so many days after they were published, and so after they were written.
+# Outbox rows are kept for more than so many days after they were written.
 _OUTBOX = f"""
 SELECT p.chain_id, 'posting ' || p.id AS row, 'no event of it was written' AS detail
 FROM posting AS p
