@@ -171,6 +171,11 @@ ROWS: dict[str, list[Panel]] = {
             queries={"{{service}}": "loyalty_outbox_unpublished"},
         ),
         Panel(
+            title="One event in a hundred leaves later than",
+            queries={"{{service}}": quantile("0.99", "loyalty_outbox_lag_seconds", "service")},
+            unit="s",
+        ),
+        Panel(
             title="Events published",
             queries={"{{topic}}": "sum by (topic) (rate(loyalty_outbox_published_total[1m]))"},
             unit="ops",
