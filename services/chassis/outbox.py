@@ -14,13 +14,13 @@ CHANNEL = "outbox"
 
 # What waits stands in outbox_waiting. The moment in published_at is for the version before, which
 # may still run beside this one: it leaves such events alone (migration 0003).
-_APPEND = """
-WITH appended AS (
+_APPENDED = """
+appended AS (
     INSERT INTO outbox (event_id, chain_id, topic, key, type, subject, payload, request_id,
                         occurred_at, published_at)
-    SELECT event_id, chain_id, topic, key, type, subject, payload, $9, occurred_at, now()
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
-                $7::bytea[], $8::timestamptz[])
+    SELECT event_id, chain_id, topic, key, type, subject, payload, ${8}, occurred_at, now()
+    FROM unnest(${0}::uuid[], ${1}::uuid[], ${2}::text[], ${3}::text[], ${4}::text[], ${5}::text[],
+                ${6}::bytea[], ${7}::timestamptz[])
          WITH ORDINALITY AS event
          (event_id, chain_id, topic, key, type, subject, payload, occurred_at, place)
     ORDER BY place
@@ -28,8 +28,20 @@ WITH appended AS (
 ), listed AS (
     INSERT INTO outbox_waiting (id) SELECT id FROM appended
 )
-SELECT pg_notify('outbox', '')
 """
+# Part of a statement that appends: whoever publishes is told when it commits.
+NOTIFY = "pg_notify('outbox', '')"
+
+
+def appending(first: int) -> str:
+    """What `append` does as common table expressions of a larger statement.
+
+    Its parameters from `first` on are `columns`, and it selects `NOTIFY`, too.
+    """
+    return _APPENDED.format(*range(first, first + 9))
+
+
+_APPEND = f"WITH {appending(1)} SELECT {NOTIFY}"
 
 _APPEND_COLUMNS = """
 WITH appended AS (
@@ -92,10 +104,13 @@ async def append(conn: Connection, events: Sequence[OutboxEvent]) -> None:
     Call it after locking the aggregate that the key names, for that lock is what puts the events
     of one key in order. Any number of events is one statement.
     """
-    if not events:
-        return
-    await conn.execute(
-        _APPEND,
+    if events:
+        await conn.execute(_APPEND, *columns(events))
+
+
+def columns(events: Sequence[OutboxEvent]) -> tuple[object, ...]:
+    """The nine arguments of a statement that appends these events."""
+    return (
         [event.id for event in events],
         [event.chain_id for event in events],
         [event.topic for event in events],

@@ -9,7 +9,9 @@ from uuid import UUID
 
 import asyncpg
 
+from services.chassis import outbox
 from services.chassis.errors import InvariantViolated
+from services.chassis.outbox import OutboxEvent
 from services.chassis.postgres import Connection
 from services.chassis.recording import recorded_at
 from services.points.domain.ids import (
@@ -104,9 +106,10 @@ WITH posted AS (
     WHERE account.chain_id = new.chain_id AND account.id = new.id
       AND account.sequence = new.sequence_before
     RETURNING 1
-)
+), {outbox.appending(49)}
 SELECT (SELECT count(*) FROM kept) AS accounts, (SELECT count(*) FROM drained) AS lots,
-       ARRAY(SELECT id FROM posted) AS ids, ARRAY(SELECT recorded_at FROM posted) AS moments
+       ARRAY(SELECT id FROM posted) AS ids, ARRAY(SELECT recorded_at FROM posted) AS moments,
+       (SELECT {outbox.NOTIFY} WHERE EXISTS (SELECT FROM appended)) AS told
 """  # noqa: S608
 
 _BY_ID = f"""
@@ -175,8 +178,12 @@ class BusinessKeyTaken(Exception):
     """What happens once has happened already, for another account."""
 
 
-async def write(conn: Connection, movements: Sequence[Movement]) -> Mapping[PostingId, datetime]:
-    """Write postings with their lots and what they make of their accounts; one statement.
+async def write(
+    conn: Connection, movements: Sequence[Movement], *, told: Sequence[OutboxEvent] = ()
+) -> Mapping[PostingId, datetime]:
+    """Write postings with their lots, what they make of their accounts, and what is told of them.
+
+    One statement: each costs the path of an earn a way to the database and back.
 
     Returns when each posting was recorded: the database says it, so that `recording.horizon` holds.
     The accounts must be locked by this transaction. Several movements of one account stand in
@@ -184,6 +191,7 @@ async def write(conn: Connection, movements: Sequence[Movement]) -> Mapping[Post
     and `BusinessKeyTaken` when a business fact stands under another account.
     """
     if not movements:
+        await outbox.append(conn, told)
         return {}
     firsts: dict[tuple[ChainId, AccountId], Account] = {}
     lasts: dict[tuple[ChainId, AccountId], Account] = {}
@@ -210,6 +218,7 @@ async def write(conn: Connection, movements: Sequence[Movement]) -> Mapping[Post
         [name[1] for name in drained],
         list(drained.values()),
         *_account_columns(list(firsts.values()), list(lasts.values())),
+        *outbox.columns(told),
     )
     try:
         row = await conn.fetchrow(_WRITE, *columns)

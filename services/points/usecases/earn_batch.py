@@ -373,26 +373,23 @@ class _Batch:
 
     async def _write(self, fresh: Sequence[int]) -> None:
         """Everything that the batch changes, one statement for each kind of row."""
-        recorded = await ledger_rows.write(self.conn, self.movements)
+        opened = [
+            events.account_opened(
+                chain_id=opening.chain_id,
+                account_id=opening.id,
+                member_id=opening.member_id,
+                program_id=opening.program_id,
+                opened_at=opening.opened_at,
+            )
+            for opening in self.opened
+        ]
+        posted = [events.points_posted(movement.entry) for movement in self.movements]
+        recorded = await ledger_rows.write(self.conn, self.movements, told=opened + posted)
         risen = await standings.after_earns(self.conn, list(self.climbers.values()))
+        await outbox.append(self.conn, risen)
         await grant_rows.consume(self.conn, self.consumed, now=self.real_now)
         await grant_rows.audit(self.conn, self.audit)
         await self.codes.record()
-        await outbox.append(
-            self.conn,
-            [
-                events.account_opened(
-                    chain_id=opening.chain_id,
-                    account_id=opening.id,
-                    member_id=opening.member_id,
-                    program_id=opening.program_id,
-                    opened_at=opening.opened_at,
-                )
-                for opening in self.opened
-            ]
-            + [events.points_posted(movement.entry) for movement in self.movements]
-            + risen,
-        )
         self._conclude(recorded)
         answers, refused = [], []
         for place in fresh:
