@@ -263,9 +263,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         if committed is None:
             start, missed = beginning, stored is not None or beginning > 0
-            # From now on the broker knows the group, even if nothing comes on this partition; a
-            # broker that does not know it later has forgotten everything.
-            await client.commit({partition: start})
         elif stored is None:
             start, missed = beginning, beginning > 0
         else:
@@ -274,6 +271,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             start, missed = beginning, True
         if missed:
             self._missing.found(partition, why="taken_up")
+        if committed is None:
+            # From now on the broker knows the group, even if nothing comes on this partition; a
+            # broker that does not know it later has forgotten everything. Only after the gap is
+            # noted: when the answer to this is lost, nobody would find it again.
+            await client.commit({partition: start})
         if stored is None:
             await self._patiently(lambda: self._write_position(partition, start))
         client.seek(partition, start)

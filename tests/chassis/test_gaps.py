@@ -1,0 +1,57 @@
+"""What a consumer finds missing is asked for, also when it is cut off at that very moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from redis.asyncio import Redis
+
+from services.chassis import positions
+from services.chassis.consumer import Consumer
+from services.chassis.postgres import Pool, transaction
+from tests.chassis.test_relay import reader
+from tests.chassis.waiting import running, until
+
+
+async def test_a_gap_found_as_the_broker_is_lost_is_asked_for_by_the_next_session(
+    pool: Pool, kafka_bootstrap: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker has forgotten the group. It takes note of it anew, and its answer is lost."""
+    mark = uuid4().hex[:10]
+    source, group = f"s{mark}", f"demo.{mark}"
+    topic = f"loyalty.{source}.v1"
+    async with reader(kafka_bootstrap, topic) as client:
+        partitions = client.partitions_for_topic(topic) or {0}
+    async with transaction(pool) as conn:
+        await positions.write(conn, {(topic, each): 7 for each in partitions}, consumer=group)
+    commit, lost = AIOKafkaConsumer.commit, set[TopicPartition]()
+
+    async def lose_the_answer(
+        client: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]
+    ) -> None:
+        await commit(client, offsets)
+        if not lost.issuperset(offsets):
+            lost.update(offsets)
+            raise KafkaError("no answer")
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", lose_the_answer)
+    consumer = Consumer(
+        group=group,
+        topics=[topic],
+        handlers={},
+        pool=pool,
+        bootstrap=kafka_bootstrap,
+        redis=redis,
+        session_timeout_ms=2_000,
+    )
+
+    async def wished() -> bool:
+        return bool(await redis.exists(f"replay:{source}"))
+
+    async with running(consumer):
+        await until(wished, seconds=60)
+    assert lost
