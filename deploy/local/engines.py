@@ -61,6 +61,7 @@ def start(name: str, layout: Layout, wishes: Wishes) -> bool:
             log=layout.log(name),
             port=port,
             password=kept.database_password,
+            settings=wishes.postgres_settings,
         )
     elif name == "redis":
         redis_server.start(

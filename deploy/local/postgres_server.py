@@ -10,6 +10,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,9 +92,18 @@ def url(*, port: int, password: str, user: str = "postgres", database: str = "po
 
 
 def start(
-    *, state: Path, run: Path, log: Path, port: int, password: str, unsafe: bool = False
+    *,
+    state: Path,
+    run: Path,
+    log: Path,
+    port: int,
+    password: str,
+    settings: Mapping[str, str] | None = None,
+    unsafe: bool = False,
 ) -> None:
     """Start PostgreSQL unless it runs, making its cluster on the first occasion.
+
+    `settings` take the place of a laptop's.
 
     `state` must be a folder that the unprivileged user can reach when we are root.
     """
@@ -104,7 +114,12 @@ def start(
     data = state / "data"
     if not (data / "PG_VERSION").exists():
         _initialise(tools, data=data, password=password, unsafe=unsafe)
-    settings = {**SETTINGS, "port": str(port), **(UNSAFE_SETTINGS if unsafe else {})}
+    chosen = {
+        **SETTINGS,
+        **(settings or {}),
+        "port": str(port),
+        **(UNSAFE_SETTINGS if unsafe else {}),
+    }
     who = account()
     _drop_stale_pid_file(data)
     process = processes.spawn(
@@ -112,7 +127,7 @@ def start(
             str(tools / "postgres"),
             "-D",
             str(data),
-            *(f"--{name}={value}" for name, value in settings.items()),
+            *(f"--{name}={value}" for name, value in chosen.items()),
         ],
         name=NAME,
         folder=run,

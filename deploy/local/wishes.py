@@ -5,7 +5,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from deploy.local.layout import Layout, write_private
 
@@ -24,6 +24,8 @@ class Wishes:
     kafka: str
     postgres_url: str | None
     redis_url: str | None
+    # Beyond those of a laptop, for our own server.
+    postgres_settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bind_host(self) -> str:
@@ -56,6 +58,7 @@ def gather(layout: Layout, environment: Mapping[str, str], *, running: bool) -> 
         or environment.get("POSTGRES_URL")
         or (known.postgres_url if known else None),
         redis_url=environment.get("REDIS_URL") or (known.redis_url if known else None),
+        postgres_settings=known.postgres_settings if known else {},
     )
 
 

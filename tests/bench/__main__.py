@@ -100,7 +100,12 @@ def _say(part: str, begun: float) -> None:
 
 def _recorded(size: Size, flush: Flush) -> Mapping[str, Any]:
     """The size for the record."""
-    return {**asdict(size), "connections": driving.CONNECTIONS, "emulated_flush": flush.works}
+    return {
+        **asdict(size),
+        "connections": driving.CONNECTIONS,
+        "emulated_flush": flush.works,
+        "postgres": platform.POSTGRES,
+    }
 
 
 if __name__ == "__main__":
