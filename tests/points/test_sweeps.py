@@ -200,6 +200,53 @@ async def test_the_sweep_of_live_chains_waits_for_nobody(house: House) -> None:
     assert await house.breaches() == {}
 
 
+async def test_what_is_changed_while_a_sweep_sets_out_is_left_to_the_next(
+    house: House, points_urls: DatabaseUrls
+) -> None:
+    """Between a statement's first look and its locks somebody else may do the very same."""
+    members = await members_with_points(house, 3)
+    due = [
+        DueAccount(
+            chain_id=chain_of(house), account_id=AccountId(UUID((await house.account(m)).id))
+        )
+        for m in members
+    ]
+    chunk = sweeps._CHUNKS[DueKind.EXPIRY]
+    # Whoever is no owner of the table waits at its first row until the door is open.
+    owners = await create_pool(points_urls.owner_url, name="points-owner")
+    await owners.execute(
+        """
+        CREATE FUNCTION opened() RETURNS boolean LANGUAGE plpgsql AS $$
+            BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN true; END $$;
+        CREATE POLICY door ON account USING (opened());
+        ALTER TABLE account ENABLE ROW LEVEL SECURITY
+        """
+    )
+    try:
+        async with owners.acquire() as doorkeeper, doorkeeper.transaction():
+            await doorkeeper.execute("SELECT pg_advisory_xact_lock(4711)")
+            late = asyncio.create_task(chunk(house.deps, due, waits=False))
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            async with asyncio.timeout(30):
+                while not await owners.fetchval(waiting):
+                    await asyncio.sleep(0.01)
+            first = replace(house.deps, pool=owners)
+            assert await chunk(first, due[:2], waits=False) == 2
+        # The third one, which nobody touched, is done.
+        assert await late == 1
+    finally:
+        await owners.execute(
+            """
+            ALTER TABLE account DISABLE ROW LEVEL SECURITY;
+            DROP POLICY door ON account;
+            DROP FUNCTION opened
+            """
+        )
+        await owners.close()
+    assert await expired(house) == 3
+    assert await house.breaches() == {}
+
+
 async def test_a_sweep_that_is_killed_between_chunks_goes_on_later(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,36 +18,46 @@ from services.points.domain.ids import AccountId, ChainId
 AccountName: TypeAlias = tuple[ChainId, AccountId]
 
 _LOCK = """
-SELECT account.chain_id, account.id
-FROM unnest($1::uuid[], $2::uuid[]) AS wanted (chain_id, id)
-JOIN account USING (chain_id, id)
-ORDER BY account.chain_id, account.id
-FOR UPDATE OF account
+SELECT count(*) FROM (
+    SELECT FROM unnest($1::uuid[], $2::uuid[]) AS wanted (chain_id, id)
+    JOIN account USING (chain_id, id)
+    ORDER BY account.chain_id, account.id
+    FOR UPDATE OF account
+) AS locked
 """
-_LOCK_FREE = f"{_LOCK} SKIP LOCKED"
 
-# Each lot by itself and at its own moment, in order of consumption; then the account, whose next
-# end is the earliest of what it still holds. Both orders are those of an account's open lots, so
-# that no index of all accounts is searched for the lots of one. Under the account's lock neither
+# Accounts that nobody holds are locked, in order of id. Whoever changed one between the beginning
+# of this statement and its lock changed its lots too, which are seen here as they were: such an
+# account is left, for the version that was locked is none that this statement sees.
+#
+# Then each lot by itself and at its own moment, in order of consumption; then the account, whose
+# next end is the earliest of what it still holds. Both orders are those of an account's open lots,
+# so that no index of all accounts is searched for the lots of one. Under the account's lock neither
 # row moves, so each is changed where it was read.
 _END = f"""
-WITH ended AS MATERIALIZED (
+WITH locked AS MATERIALIZED (
+    SELECT account.ctid AS place, asked.now
+    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS asked (chain_id, account_id, now)
+    JOIN account ON account.chain_id = asked.chain_id AND account.id = asked.account_id
+    ORDER BY account.chain_id, account.id
+    FOR UPDATE OF account SKIP LOCKED
+), ended AS MATERIALIZED (
     SELECT account.chain_id, account.id AS account_id, account.member_id, account.program_id,
-           asked.now, lot.id AS lot_id, lot.remaining AS points, lot.expires_at, lot.salon_id,
+           locked.now, lot.id AS lot_id, lot.remaining AS points, lot.expires_at, lot.salon_id,
            account.ctid AS account_place, lot.place AS lot_place,
            own.id AS destination, uuidv7() AS id,
            {recorded_at("account.chain_id")} AS recorded_at,
            account.sequence + row_number() OVER by_account AS sequence,
            (account.balance - sum(lot.remaining) OVER by_account)::bigint AS balance_after
-    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS asked (chain_id, account_id, now)
-    JOIN account ON account.chain_id = asked.chain_id AND account.id = asked.account_id
+    FROM locked
+    JOIN account ON account.ctid = locked.place
     JOIN program_account AS own
         ON own.chain_id = account.chain_id AND own.program_id = account.program_id
         AND own.side = 'expired'
     CROSS JOIN LATERAL (
         SELECT id, remaining, expires_at, earned_at, salon_id, ctid AS place FROM lot
-        WHERE lot.chain_id = asked.chain_id AND lot.account_id = asked.account_id
-          AND lot.remaining > 0 AND lot.expires_at <= asked.now
+        WHERE lot.chain_id = account.chain_id AND lot.account_id = account.id
+          AND lot.remaining > 0 AND lot.expires_at <= locked.now
         ORDER BY lot.expires_at, lot.earned_at, lot.id
     ) AS lot
     WINDOW by_account AS (PARTITION BY account.chain_id, account.id
@@ -85,17 +95,9 @@ ORDER BY ended.chain_id, ended.account_id, ended.sequence
 """  # noqa: S608
 
 
-async def lock(
-    conn: Connection, wanted: Sequence[AccountName], *, waits: bool
-) -> list[AccountName]:
-    """Lock accounts in order of id until the transaction ends; returns those that it locked.
-
-    Without `waits`, those that somebody else holds are left out.
-    """
-    rows = await conn.fetch(
-        _LOCK if waits else _LOCK_FREE, [name[0] for name in wanted], [name[1] for name in wanted]
-    )
-    return [(ChainId(row["chain_id"]), AccountId(row["id"])) for row in rows]
+async def lock(conn: Connection, wanted: Sequence[AccountName]) -> None:
+    """Lock accounts in order of id until the transaction ends, waiting for those that are held."""
+    await conn.fetchval(_LOCK, [name[0] for name in wanted], [name[1] for name in wanted])
 
 
 async def end_lots(
@@ -106,10 +108,7 @@ async def end_lots(
 ) -> list[EndedLot]:
     """Post what of accounts has ended by a moment each; the lots, account by account in order.
 
-    The accounts must have been locked by an earlier statement of this transaction: this one sees
-    their lots as they are under the lock.
+    Locks the accounts. Those that somebody else holds, or changes in this moment, are left out.
     """
-    if not names:
-        return []
     rows = await conn.fetch(_END, [name[0] for name in names], [name[1] for name in names], now)
     return list(map(EndedLot._make, rows))

@@ -189,13 +189,11 @@ async def _expire(deps: Deps, due: Sequence[DueAccount], *, waits: bool) -> int:
     """Post the overdue expiry of some accounts; for how many there was any."""
 
     async def work(conn: Connection) -> list[EndedLot]:
-        names = await sweeping.lock(conn, [each.name for each in due], waits=waits)
+        names = [each.name for each in due]
+        if waits:
+            await sweeping.lock(conn, names)
         nows = {chain_id: deps.clock.now(chain_id) for chain_id in {name[0] for name in names}}
-        lots = await sweeping.end_lots(
-            conn,
-            names,
-            now=[nows[chain_id] for chain_id, _ in names],
-        )
+        lots = await sweeping.end_lots(conn, names, now=[nows[chain_id] for chain_id, _ in names])
         await outbox.append_columns(conn, events.lots_ended(lots))
         return lots
 
