@@ -17,7 +17,12 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    GroupIdNotFound,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from google.protobuf.message import DecodeError
 from redis.asyncio import Redis
 
@@ -99,6 +104,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._expected: dict[TopicPartition, int] = {}
         self._dead_in_a_row = 0
         self._missing = Gaps(group=group, redis=redis)
+        # The broker said that it knows no such group: what it has of it by now may be an offset of
+        # the log before, which a member of before has committed late.
+        self._forgotten = False
         self.ready = False
 
     @property
@@ -122,6 +130,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._session()
             except (KafkaError, OSError, AssertionError) as error:
                 # aiokafka asserts on answers of a broker that has forgotten what it said before.
+                # aiokafka says it in words only.
+                self._forgotten |= GroupIdNotFound.__name__ in str(error)
                 if time.monotonic() - started > RETRY_SECONDS_MAX:
                     delay = RETRY_SECONDS_MIN
                 log.warning(
@@ -172,7 +182,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         for partition in client.assignment() - self._expected.keys():
             await self._take_up(client, partition)
         if client.assignment():
-            self.ready = True
+            self.ready, self._forgotten = True, False
         batches = await self._poll(client)
         if batches:
             await self._consume(client, batches)
@@ -256,7 +266,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         database knows nothing of the partition; and where the database stands before the broker's
         offset (a restored backup), the database counts.
         """
-        committed = await client.committed(partition)
+        committed = None if self._forgotten else await client.committed(partition)
         beginning = (await client.beginning_offsets([partition]))[partition]
         stored = (await self._patiently(self._stored_positions)).get(
             (partition.topic, partition.partition)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import GroupIdNotFound, KafkaError
 from redis.asyncio import Redis
 
 from services.chassis import positions
@@ -55,3 +56,52 @@ async def test_a_gap_found_as_the_broker_is_lost_is_asked_for_by_the_next_sessio
     async with running(consumer):
         await until(wished, seconds=60)
     assert lost
+
+
+async def test_an_offset_is_not_trusted_once_the_broker_has_forgotten_the_group(
+    pool: Pool, kafka_bootstrap: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member of before has committed late, and the log is as long as it was: all seems well."""
+    mark = uuid4().hex[:10]
+    source, group = f"s{mark}", f"demo.{mark}"
+    topic = f"loyalty.{source}.v1"
+    async with reader(kafka_bootstrap, topic) as client:
+        places = [TopicPartition(topic, each) for each in client.partitions_for_topic(topic) or {0}]
+    async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap) as producer:
+        for place in places:
+            for _ in range(8):
+                await producer.send_and_wait(
+                    topic, b"", partition=place.partition, headers=[("ce_type", b"of.no.concern")]
+                )
+    async with transaction(pool) as conn:
+        await positions.write(conn, dict.fromkeys(places, 7), consumer=group)
+    async with AIOKafkaConsumer(bootstrap_servers=kafka_bootstrap, group_id=group) as member:
+        member.assign(places)
+        await member.commit(dict.fromkeys(places, 7))
+    getmany, calls = AIOKafkaConsumer.getmany, 0
+
+    async def forget_once(client: AIOKafkaConsumer, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KafkaError(f"Unexpected exception in heartbeat task: {GroupIdNotFound()!r}")
+        return await getmany(client, **options)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", forget_once)
+    consumer = Consumer(
+        group=group,
+        topics=[topic],
+        handlers={},
+        pool=pool,
+        bootstrap=kafka_bootstrap,
+        redis=redis,
+        session_timeout_ms=2_000,
+    )
+
+    async def wished() -> bool:
+        return bool(await redis.exists(f"replay:{source}"))
+
+    async with running(consumer):
+        await until(wished, seconds=60)
+    assert calls > 3
+    assert consumer.gaps == len(places)
