@@ -21,6 +21,9 @@ from tests.engines import Postgres
 from tests.points.house import SECRET, START, House
 from tests.points.till import SPEND_1, Till
 
+# What it asserts is told with its values.
+pytest.register_assert_rewrite("tests.points.walk")
+
 
 @pytest.fixture(scope="session")
 async def points_urls(postgres: Postgres) -> DatabaseUrls:
