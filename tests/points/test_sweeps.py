@@ -402,7 +402,7 @@ def ended_at(kind: DueKind) -> float:
 async def test_a_sweep_rests_while_earns_are_in_hand(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P11: a chunk for the sweep, then three times as long for the people who wait."""
+    """P11: a chunk for the sweep, then some times as long for the people who wait."""
     await members_with_points(house, 40)
     await at(house, "2027-02-03T12:00")
     rests: list[float] = []
