@@ -18,6 +18,28 @@ from tests.chassis.test_relay import reader
 from tests.chassis.waiting import running, until
 
 
+async def _until_it_wishes(
+    group: str, source: str, *, pool: Pool, bootstrap: str, redis: Redis
+) -> Consumer:
+    """A consumer of that source, until it has asked for a replay."""
+    consumer = Consumer(
+        group=group,
+        topics=[f"loyalty.{source}.v1"],
+        handlers={},
+        pool=pool,
+        bootstrap=bootstrap,
+        redis=redis,
+        session_timeout_ms=2_000,
+    )
+
+    async def wished() -> bool:
+        return bool(await redis.exists(f"replay:{source}"))
+
+    async with running(consumer):
+        await until(wished, seconds=60)
+    return consumer
+
+
 async def test_a_gap_found_as_the_broker_is_lost_is_asked_for_by_the_next_session(
     pool: Pool, kafka_bootstrap: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -40,21 +62,7 @@ async def test_a_gap_found_as_the_broker_is_lost_is_asked_for_by_the_next_sessio
             raise KafkaError("no answer")
 
     monkeypatch.setattr(AIOKafkaConsumer, "commit", lose_the_answer)
-    consumer = Consumer(
-        group=group,
-        topics=[topic],
-        handlers={},
-        pool=pool,
-        bootstrap=kafka_bootstrap,
-        redis=redis,
-        session_timeout_ms=2_000,
-    )
-
-    async def wished() -> bool:
-        return bool(await redis.exists(f"replay:{source}"))
-
-    async with running(consumer):
-        await until(wished, seconds=60)
+    await _until_it_wishes(group, source, pool=pool, bootstrap=kafka_bootstrap, redis=redis)
     assert lost
 
 
@@ -88,20 +96,8 @@ async def test_an_offset_is_not_trusted_once_the_broker_has_forgotten_the_group(
         return await getmany(client, **options)
 
     monkeypatch.setattr(AIOKafkaConsumer, "getmany", forget_once)
-    consumer = Consumer(
-        group=group,
-        topics=[topic],
-        handlers={},
-        pool=pool,
-        bootstrap=kafka_bootstrap,
-        redis=redis,
-        session_timeout_ms=2_000,
+    consumer = await _until_it_wishes(
+        group, source, pool=pool, bootstrap=kafka_bootstrap, redis=redis
     )
-
-    async def wished() -> bool:
-        return bool(await redis.exists(f"replay:{source}"))
-
-    async with running(consumer):
-        await until(wished, seconds=60)
     assert calls > 3
     assert consumer.gaps == len(places)
