@@ -7,6 +7,7 @@ run inside a transaction: a provider must not be spoken to within one (ADR 0009)
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -52,16 +53,15 @@ async def _sender(deps: Deps, woken: asyncio.Event) -> None:
             # Look once more: what was queued before `clear` would else wait for the next poll.
             if await _one_step(deps):
                 continue
+            rest = await sending.seconds_to_next(deps, longest=POLL_SECONDS)
         except _TROUBLE as error:
             if not isinstance(error, Unavailable) and not is_lost(error):
                 raise
             log.warning("sender_lost_database", fault=type(error).__name__)
             await asyncio.sleep(TROUBLE_SECONDS)
             continue
-        try:
-            await asyncio.wait_for(woken.wait(), POLL_SECONDS)
-        except TimeoutError:
-            continue
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(woken.wait(), rest)
 
 
 async def _one_step(deps: Deps) -> bool:

@@ -116,7 +116,12 @@ class MessagingHarness:
         await in_transaction(self.pool, work)
 
     async def enroll(
-        self, chain_id: ChainId, *, grants: Sequence[Channel] = (), **words: Any
+        self,
+        chain_id: ChainId,
+        *,
+        grants: Sequence[Channel] = (),
+        source: str = "JOIN_QR",
+        **words: Any,
     ) -> Contact:
         """A member who has just joined, by phone unless `words` say otherwise."""
         given: dict[str, Any] = {
@@ -126,16 +131,21 @@ class MessagingHarness:
             "language": Language.FR,
         }
         contact = contact_of(**{**given, **words})
-        await self.tell_contact(contact, enrolled_now=True, grants=grants)
+        await self.tell_contact(contact, enrolled_now=True, grants=grants, source=source)
         return contact
 
     async def tell_contact(
-        self, contact: Contact, *, enrolled_now: bool = False, grants: Sequence[Channel] = ()
+        self,
+        contact: Contact,
+        *,
+        enrolled_now: bool = False,
+        grants: Sequence[Channel] = (),
+        source: str = "JOIN_QR",
     ) -> None:
         news = ContactNews(
             contact=contact,
             enrolled_now=enrolled_now,
-            enrollment_source="JOIN_QR",
+            enrollment_source=source,
             first_grants=[
                 FirstGrant(channel=one, wording_version="w1", granted_at=self.clock.now())
                 for one in grants

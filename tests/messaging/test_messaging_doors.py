@@ -24,6 +24,7 @@ from services.chassis.errors import RemoteRefusal
 from services.messaging import consumers, jobs, rpc
 from services.messaging.domain.chain import ChainId
 from services.messaging.domain.consent import Channel
+from services.messaging.domain.delivery import FIRST_POINTS_WAIT
 from tests.messaging.conftest import EMAIL, NOW, PHONE, SHARED_NUMBER, MessagingHarness
 from tests.messaging.wire import Fact, consuming, publish, serving, until
 
@@ -304,6 +305,27 @@ async def test_the_sender_wakes_when_something_is_queued_and_ends_in_good_order(
         role.cancel()
     done = await asyncio.gather(*roles, return_exceptions=True)
     assert all(isinstance(one, asyncio.CancelledError) for one in done)
+
+
+async def test_the_sender_wakes_when_what_waited_for_its_moment_is_due(
+    messaging: MessagingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Method: nobody is told of it a second time, and the next poll is a minute away."""
+    monkeypatch.setattr(jobs, "POLL_SECONDS", 60.0)
+    chain_id = await messaging.chain()
+    await messaging.enroll(chain_id, source="TILL")
+    messaging.clock.advance(FIRST_POINTS_WAIT - timedelta(seconds=0.5))
+    sender = asyncio.create_task(jobs.send_deliveries(messaging.deps, asyncio.Event()))
+    await asyncio.sleep(0.3)
+    assert await messaging.states(chain_id) == [("QUEUED", "")]
+    messaging.clock.advance(timedelta(seconds=0.5))
+
+    async def sent() -> bool:
+        return await messaging.states(chain_id) == [("SENT", "")]
+
+    await until(sent, seconds=10)
+    sender.cancel()
+    await asyncio.gather(sender, return_exceptions=True)
 
 
 async def test_a_message_in_hand_is_finished_before_the_process_ends(

@@ -24,7 +24,7 @@ router = APIRouter()
 PAGE_MAX: Final = 200
 # Whoever looks into the mailbox wants to see what was sent just now, and who texts a moment after
 # she joined is a member: people are slower than scripts.
-SETTLE_SECONDS_MAX: Final = 2.0
+SETTLE_SECONDS_MAX: Final = 5.0
 
 
 class SandboxMessageShape(TypedDict):

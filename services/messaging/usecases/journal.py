@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID
 
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging.domain.chain import ChainId, MemberId
 from services.messaging.domain.consent import Channel
-from services.messaging.domain.delivery import DeliveryEntry, DeliveryState
+from services.messaging.domain.delivery import (
+    FIRST_POINTS_WAIT,
+    DeliveryEntry,
+    DeliveryState,
+)
 from services.messaging.domain.errors import NotFound
 from services.messaging.domain.mailbox import SandboxMessage
 from services.messaging.storage import contacts, deliveries, mailbox
 from services.messaging.usecases.deps import Deps
 
 # Below a caller's deadline; the mailbox itself answers within milliseconds.
-MAILBOX_WAIT_SECONDS_MAX = 2.5
+MAILBOX_WAIT_SECONDS_MAX = 4.0
 MAILBOX_POLL_SECONDS = 0.02
 
 
@@ -56,7 +59,7 @@ async def wait_for_mailbox(deps: Deps, chain_id: ChainId) -> bool:
     end = loop.time() + MAILBOX_WAIT_SECONDS_MAX
 
     # A welcome that waits for the first points is on its way too.
-    by = deps.clock.real_now() + timedelta(seconds=MAILBOX_WAIT_SECONDS_MAX)
+    by = deps.clock.real_now() + FIRST_POINTS_WAIT
 
     async def work(conn: Connection) -> bool:
         return await deliveries.is_under_way(conn, chain_id, real_now=by)

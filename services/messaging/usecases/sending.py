@@ -54,6 +54,7 @@ log = structlog.get_logger(__name__)
 
 # Less than this left of the lease, and another process may already be looking the message up.
 HAND_OVER_SECONDS_MIN = 12.0
+REST_SECONDS_MIN = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,18 @@ async def send_next(deps: Deps, *, chain_id: ChainId | None = None) -> bool:
                 deps, claim.delivery, outcome, provider=claim.provider.name
             )
     return True
+
+
+async def seconds_to_next(deps: Deps, *, longest: float) -> float:
+    """How long a sender that found nothing due may rest: until the next is, or `longest`.
+
+    One that is due and that another sender holds is not waited for without any rest.
+    """
+    due_at = await in_transaction(deps.pool, deliveries.next_due_at)
+    if due_at is None:
+        return longest
+    seconds = (due_at - deps.clock.real_now()).total_seconds()
+    return min(max(seconds, REST_SECONDS_MIN), longest)
 
 
 async def next_waiting(deps: Deps, chain_id: ChainId) -> datetime | None:
