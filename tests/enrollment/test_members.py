@@ -424,6 +424,25 @@ async def test_a_merged_member_is_answered_by_the_living_one(house: House) -> No
     assert (await house.who(session)).actor.id not in (old.id, living.id)
 
 
+async def test_members_are_found_by_their_ids_alone(house: House, neighbours: Neighbours) -> None:
+    """Oldest first; a merged one as the living one, once; an unknown or erased one not at all."""
+    chain_id = neighbours.a.chain.id
+    first, second, old, gone = [(await house.enroll(chain_id)).member for _ in range(4)]
+    stranger = (await house.enroll(neighbours.b.chain.id)).member
+
+    async def found(*ids: str) -> list[str]:
+        request = pb.FindMembersRequest(chain_id=chain_id, member_ids=ids)
+        return [it.id for it in (await house.call.FindMembers(request)).members]
+
+    assert await found(second.id, first.id, second.id) == [first.id, second.id]
+    await house.pool.execute("UPDATE member SET merged_into = $2 WHERE id = $1", old.id, second.id)
+    await house.pool.execute("UPDATE member SET erased_at = now() WHERE id = $1", gone.id)
+    assert await found(old.id) == [second.id]
+    assert await found(old.id, second.id) == [second.id]
+    assert await found(gone.id, first.id, stranger.id, key()) == [first.id]
+    assert await found(gone.id) == []
+
+
 async def test_charlie_never_sees_or_changes_alice(house: House, neighbours: Neighbours) -> None:
     a, b = neighbours.a.chain.id, neighbours.b.chain.id
     alice = (await house.enroll(a, email=new_email(), phone=new_phone())).member

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from loyalty.enrollment.v1 import enrollment_pb2 as pb
 
+from services.chassis.moments import timestamp
 from services.enrollment.rpc import reading, writing
 from services.enrollment.usecases import principals, staff
 from services.enrollment.usecases.deps import Deps
@@ -34,7 +35,7 @@ class CallerMethods:
         return pb.SignInStaffResponse(
             session_token=signed_in.token,
             staff=writing.staff(signed_in.staff),
-            expires_at=writing.moment(signed_in.expires_at),
+            expires_at=timestamp(signed_in.expires_at),
         )
 
     async def CreateStaff(

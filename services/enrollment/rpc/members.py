@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from loyalty.enrollment.v1 import enrollment_pb2 as pb
 
+from services.chassis.moments import timestamp
 from services.enrollment.domain.errors import CodeWrong, NotFound
 from services.enrollment.domain.ids import MemberId
 from services.enrollment.rpc import reading, writing
@@ -122,7 +123,7 @@ class MemberMethods:
         return pb.RequestCodeResponse(
             challenge_id=str(requested.challenge_id),
             masked_address=requested.masked_address,
-            expires_at=writing.moment(requested.expires_at),
+            expires_at=timestamp(requested.expires_at),
             channel=CHANNELS[requested.channel],
         )
 
@@ -145,7 +146,7 @@ class MemberMethods:
         return pb.VerifyCodeResponse(
             member=writing.member(verified.member),
             session_token=verified.session_token,
-            expires_at=writing.moment(verified.expires_at),
+            expires_at=timestamp(verified.expires_at),
         )
 
     async def ConfirmAddress(

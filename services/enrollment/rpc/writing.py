@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from loyalty.enrollment.v1 import enrollment_pb2 as pb
 from loyalty.types.v1 import types_pb2
 
+from services.chassis.moments import timestamp
 from services.enrollment.domain.chains import Chain, Salon
 from services.enrollment.domain.credentials import ApiKey, Principal, Tablet
 from services.enrollment.domain.members import Member
@@ -19,16 +20,9 @@ from services.enrollment.usecases.members import Enrolled
 from services.enrollment.wire import CHANNELS, LANGUAGES, PLANS, SOURCES
 
 
-def moment(at: datetime) -> Timestamp:
-    """A moment."""
-    message = Timestamp()
-    message.FromDatetime(at)
-    return message
-
-
 def moment_or_none(at: datetime | None) -> Timestamp | None:
     """A moment, if there was one."""
-    return None if at is None else moment(at)
+    return None if at is None else timestamp(at)
 
 
 def chain(it: Chain, *, logo: bytes = b"") -> pb.Chain:
@@ -46,7 +40,7 @@ def chain(it: Chain, *, logo: bytes = b"") -> pb.Chain:
         logo=logo,
         logo_media_type=it.logo_media_type,
         logo_digest=it.logo_digest,
-        created_at=moment(it.created_at),
+        created_at=timestamp(it.created_at),
         version=it.version,
         postal_address=it.postal_address,
         contact_phone=it.contact_phone,
@@ -63,7 +57,7 @@ def salon(it: Salon) -> pb.Salon:
         address=it.address,
         phone=it.phone,
         active=it.active,
-        created_at=moment(it.created_at),
+        created_at=timestamp(it.created_at),
         version=it.version,
     )
 
@@ -78,7 +72,7 @@ def staff(it: Staff) -> pb.Staff:
         role=ROLES[it.role],
         active=it.active,
         language=LANGUAGES[it.language],
-        created_at=moment(it.created_at),
+        created_at=timestamp(it.created_at),
     )
 
 
@@ -92,7 +86,7 @@ def tablet(it: Tablet) -> pb.Tablet:
         name=it.name,
         active=it.active,
         link_token=it.link_token,
-        created_at=moment(it.created_at),
+        created_at=timestamp(it.created_at),
     )
 
 
@@ -105,7 +99,7 @@ def api_key(it: ApiKey) -> pb.ApiKey:
         hint=it.hint,
         scopes=it.scopes,
         salon_ids=[str(salon_id) for salon_id in it.salon_ids],
-        created_at=moment(it.created_at),
+        created_at=timestamp(it.created_at),
         last_used_at=moment_or_none(it.last_used_at),
         revoked_at=moment_or_none(it.revoked_at),
     )
@@ -128,9 +122,9 @@ def member(it: Member) -> pb.Member:
         email_verified=it.email_verified,
         note=it.note,
         salon_id=str(it.salon_id or ""),
-        enrolled_at=moment(it.enrolled_at),
-        created_at=moment(it.created_at),
-        updated_at=moment(it.updated_at),
+        enrolled_at=timestamp(it.enrolled_at),
+        created_at=timestamp(it.created_at),
+        updated_at=timestamp(it.updated_at),
         version=it.version,
         reference_id=it.reference_id,
     )

@@ -227,6 +227,25 @@ async def save_member(
         raise MemberExists(field=_FIELD_OF_INDEX[str(error.constraint_name)]) from None
 
 
+async def list_by_id(
+    conn: Connection, *, chain_id: ChainId, member_ids: Sequence[MemberId]
+) -> list[Member]:
+    """Living members by ids, oldest first; who was merged or erased is left out."""
+    rows = await conn.fetch(
+        """
+        SELECT chain_id, id, given_name, family_name, phone, email, birthday, language, source,
+               registered_by, phone_verified, email_verified, note, reference_id, salon_id,
+               enrolled_at, created_at, updated_at, version
+        FROM member
+        WHERE chain_id = $1 AND id = ANY ($2::uuid[]) AND merged_into IS NULL AND erased_at IS NULL
+        ORDER BY enrolled_at, id
+        """,
+        chain_id,
+        member_ids,
+    )
+    return [read_member(row) for row in rows]
+
+
 async def find_members(
     conn: Connection,
     *,
