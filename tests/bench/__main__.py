@@ -1,7 +1,7 @@
 """`make bench`: everything in its order, a table of each part, the goals, and JSON.
 
-`QUICK=1` measures little of everything; `ONLY=soak` (or fanout, rounds, ending, with commas
-between them) some parts by themselves.
+`QUICK=1` measures little of everything; `ONLY=soak` (or fanout, rounds, linearity, ending, with
+commas between them) some parts by themselves.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +21,7 @@ from tests.bench import (
     driving,
     ending,
     fanout,
+    linearity,
     platform,
     report,
     rounds,
@@ -31,7 +32,7 @@ from tests.bench import (
 from tests.bench.driving import Drives
 from tests.bench.flush import Flush
 from tests.bench.goals import Run
-from tests.bench.measures import Measure
+from tests.bench.linearity import Linearity
 from tests.bench.platform import Platform
 from tests.bench.rounds import Round
 from tests.bench.sizes import Size
@@ -66,10 +67,7 @@ async def _measure(
     sent = await fanout.measure(stack, size) if sizes.FANOUT in size.parts else None
     if sent:
         _say(report.of_fanout(sent), begun)
-    few: Mapping[str, Sequence[Measure]] = {}
     taken: list[Round] = []
-    if sizes.ROUNDS in size.parts:
-        few = await rounds.few(drives)
     if set(size.parts) - {sizes.FANOUT}:
         await platform.load(stack, world, accounts=size.accounts)
     if {sizes.ROUNDS, sizes.ENDING} & set(size.parts):
@@ -78,6 +76,9 @@ async def _measure(
         async for number, one in rounds.several(drives, flush, begun=begun):
             taken.append(one)
             _say(report.of_round(number, one), begun)
+    linear = await _linearity(drives, flush) if sizes.LINEARITY in size.parts else None
+    if linear:
+        _say(report.of_linearity(linear), begun)
     soaked = await soak.measure(drives) if sizes.SOAK in size.parts else None
     if soaked:
         _say(report.of_soak(soaked), begun)
@@ -87,11 +88,17 @@ async def _measure(
     return Run(
         fanout=sent,
         rounds=taken,
-        few=few,
+        linearity=linear,
         soak=soaked,
         ending=ended,
         replays=stack.replays(),
     )
+
+
+async def _linearity(drives: Drives, flush: Flush) -> Linearity:
+    """Both stacks' PostgreSQL behind the same library, which delays nothing by then."""
+    with flush.preloaded():
+        return await linearity.measure(drives)
 
 
 def _say(part: str, begun: float) -> None:

@@ -4,13 +4,14 @@ of two measures of the same run, but for those whose row names seconds."""
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self, TypeAlias
 
 from tests.bench.driving import ACCUMULATE, HALF, HOT, PAIRS, READ, SINGLE, SLOW
 from tests.bench.ending import Ending
 from tests.bench.fanout import Enqueue, Fanout
+from tests.bench.linearity import Linearity
 from tests.bench.measures import Measure, over
 from tests.bench.rounds import Round
 from tests.bench.soak import Soak
@@ -34,8 +35,7 @@ class Run:
 
     fanout: Fanout | None = None
     rounds: Sequence[Round] = ()
-    # While there were few accounts.
-    few: Mapping[str, Sequence[Measure]]
+    linearity: Linearity | None = None
     soak: Soak | None = None
     ending: Ending | None = None
     # How often points published everything again, because a consumer had fallen behind the broker.
@@ -55,7 +55,7 @@ class Run:
     def faults(self) -> list[str]:
         """Every gate that failed."""
         found = [fault for taken in self.rounds for fault in taken.faults]
-        for part in (self.fanout, self.soak, self.ending):
+        for part in (self.fanout, self.linearity, self.soak, self.ending):
             found += part.faults if part else []
         if self.ending:
             for sweep in (self.ending.few, self.ending.beside, self.ending.many):
@@ -126,11 +126,14 @@ def _idle(run: Run) -> Sequence[float]:
 
 
 def _linearity(name: str) -> Read:
-    """The rate of each round over the median of those while there were few accounts."""
-    return lambda run: [
-        over(taken.measures[name].rate, statistics.median(map(_rate, run.few[name])))
-        for taken in run.sound
-    ]
+    """The rate at many accounts over that at few, turn by turn."""
+
+    def ratios(run: Run) -> Sequence[float]:
+        if run.linearity is None or run.linearity.faults:
+            return []
+        return [over(turn.many[name].rate, turn.few[name].rate) for turn in run.linearity.turns]
+
+    return ratios
 
 
 def _fanout(value: Callable[[Fanout], Sequence[float]]) -> Read:

@@ -20,7 +20,6 @@ from tests.bench import places
 from tests.e2e.chains import Chain, enrol, fresh_key, open_chain
 
 FOLDER = ROOT / ".local" / "bench"
-STATE = FOLDER / "state"
 # Members with a name in enrollment and points to spend: for reads, takes and uses.
 MEMBERS = 128
 # As the API's limit of one key would end every run; it is counted all the same.
@@ -106,15 +105,16 @@ class Platform:
         return postgres_server.binaries(self.layout.data / "postgres")
 
 
-def start() -> Platform:
+def start(name: str = "state") -> Platform:
     """A fresh stack on the default engines, in a folder of its own."""
     os.environ["API_REQUESTS_PER_SECOND_MAX"] = REQUESTS_PER_SECOND
     # The gates check the ledger.
     os.environ["SWEEP_SECONDS"] = str(SWEEP_SECONDS)
     os.environ["LEDGER_CHECK_SECONDS"] = "0"
-    if STATE.exists():
-        stop(open_layout(STATE))
-    layout = open_layout(STATE)
+    state = FOLDER / name
+    if state.exists():
+        stop(open_layout(state))
+    layout = open_layout(state)
     port = ports.free_port()
     wishes = Wishes(
         port=port,
@@ -143,7 +143,7 @@ def data_folder() -> Path:
 def stop(layout: Layout) -> None:
     """End the stack and forget its data; its logs stay beside the results."""
     launch.down(layout, print)
-    logs = FOLDER / "logs"
+    logs = FOLDER / "logs" / layout.folder.name
     shutil.rmtree(logs, ignore_errors=True)
     if layout.logs.exists():
         shutil.copytree(layout.logs, logs)

@@ -14,6 +14,7 @@ from tests.bench.driving import DRIVER_CPU_MAX
 from tests.bench.ending import Ending
 from tests.bench.fanout import Fanout
 from tests.bench.goals import GOALS, NOT_MEASURED, Run
+from tests.bench.linearity import Linearity
 from tests.bench.measures import Measure, spread
 from tests.bench.platform import FOLDER
 from tests.bench.rounds import Round
@@ -51,6 +52,20 @@ def _row(name: str, found: Measure) -> str:
         f"  {name:<15} {found.rate:>11,.0f} {found.p50_ms:>8.2f} {found.p99_ms:>8.2f} {lag:>6} "
         f"{cpu:>7}  {answers}"
     )
+
+
+def of_linearity(found: Linearity) -> str:
+    """Turn by turn, what many accounts and few let through."""
+    lines = [f"\n{found.many_accounts:,} accounts, and {found.few_accounts:,} on another stack"]
+    for number, turn in enumerate(found.turns, 1):
+        for name, many in turn.many.items():
+            few = turn.few[name]
+            lines.append(
+                f"  {number} {name:<12} {many.rate:>8,.0f} a second, {few.rate:>8,.0f} at few; "
+                f"{sum(many.cpu_us.values()):,.0f} µs of processor time, "
+                f"{sum(few.cpu_us.values()):,.0f} at few"
+            )
+    return _with_faults(lines, found.faults)
 
 
 def of_fanout(sent: Fanout) -> str:

@@ -32,15 +32,6 @@ class Round:
     faults: Sequence[str]
 
 
-async def few(drives: Drives) -> dict[str, list[Measure]]:
-    """Earns and reads while there are few accounts, some times."""
-    found: dict[str, list[Measure]] = {ACCUMULATE: [], READ: []}
-    for _ in range(max(2, drives.size.rounds // 2)):
-        for name, measures in found.items():
-            measures.append(await drives.drive(name))
-    return found
-
-
 async def several(
     drives: Drives, flush: Flush, *, begun: float
 ) -> AsyncIterator[tuple[int, Round]]:

@@ -9,8 +9,9 @@ from typing import Final, Self
 
 # What `ONLY` may name, in the order in which the parts run.
 # Messaging is left behind by earns at full speed: the send comes before them.
-FANOUT, ROUNDS, SOAK, ENDING = "fanout", "rounds", "soak", "ending"
-PARTS: Final = (FANOUT, ROUNDS, SOAK, ENDING)
+FANOUT, ROUNDS, LINEARITY = "fanout", "rounds", "linearity"
+SOAK, ENDING = "soak", "ending"
+PARTS: Final = (FANOUT, ROUNDS, LINEARITY, SOAK, ENDING)
 
 
 class SizeUnknown(Exception):
@@ -26,6 +27,8 @@ class Size:
     rounds: int
     # No further round begins that would not be over so long after the beginning.
     rounds_until_seconds: float
+    # Of a stack with many accounts and one with few.
+    turns: int
     seconds: float
     # Of what wants one connection only, or little load.
     short_seconds: float
@@ -58,7 +61,8 @@ QUICK: Final = Size(
     accounts=20_000,
     few_accounts=2_000,
     rounds=2,
-    rounds_until_seconds=170,
+    rounds_until_seconds=130,
+    turns=2,
     seconds=2,
     short_seconds=1,
     warm_up_seconds=1,
@@ -74,7 +78,8 @@ FULL: Final = Size(
     accounts=1_000_000,
     few_accounts=10_000,
     rounds=5,
-    rounds_until_seconds=700,
+    rounds_until_seconds=640,
+    turns=4,
     seconds=8,
     short_seconds=5,
     warm_up_seconds=2,
