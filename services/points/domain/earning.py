@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -23,6 +23,7 @@ from services.points.domain.ids import (
 )
 from services.points.domain.ledger import ENTRY_POINTS_MAX, Actor, EarnSource
 from services.points.domain.programs import Program
+from services.points.domain.values import dataclass
 
 # A till or phone without network uploads later, but not a week later.
 OCCURRED_HOURS_BACK_MAX = 72

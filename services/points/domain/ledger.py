@@ -7,7 +7,6 @@ changed: what went wrong is undone by a posting that names it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -30,6 +29,7 @@ from services.points.domain.ids import (
     side_account_id,
 )
 from services.points.domain.lots import POLICY_NEVER, Lot, LotMoves
+from services.points.domain.values import dataclass
 
 # What the columns hold. A sum beyond it is refused, never wrapped.
 BALANCE_MAX = 2**63 - 1

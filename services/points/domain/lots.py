@@ -7,10 +7,11 @@ is empty: spending empties the lots before it leaves a debt, and whatever comes 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from services.points.domain.ids import AccountId, ChainId, LotId, PostingId, SalonId
+from services.points.domain.values import dataclass
 
 # The expiry policy of lots that never expire; others are ISO 8601 periods such as "P3M" (D27).
 POLICY_NEVER = "never"

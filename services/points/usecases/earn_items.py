@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from services.chassis.errors import RateLimited
@@ -14,6 +13,7 @@ from services.points.domain.errors import CodesUnavailable
 from services.points.domain.ids import AccountId, ChainId, GrantId, MemberId, PostingId, SalonId
 from services.points.domain.ledger import Entry
 from services.points.domain.programs import Program
+from services.points.domain.values import dataclass
 from services.points.usecases import requests
 from services.points.usecases.deps import Deps
 
