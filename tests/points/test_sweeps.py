@@ -16,12 +16,14 @@ import pytest
 from deploy.local.databases import DatabaseUrls
 from services.chassis.metrics import REGISTRY
 from services.chassis.outbox import OutboxEvent
-from services.chassis.postgres import create_pool, transaction
+from services.chassis.postgres import Connection, create_pool, transaction
 from services.points import events, jobs
 from services.points.domain.ids import AccountId, ChainId
 from services.points.storage import accounts as account_rows
 from services.points.storage import ledger as ledger_rows
+from services.points.storage import sweeping
 from services.points.storage.due import DueAccount, DueKind
+from services.points.storage.sweeping import AccountName
 from services.points.usecases import sweeps
 from tests.points.calendar import at, local, run_due, save_rules, till
 from tests.points.house import House, new_id
@@ -137,6 +139,28 @@ async def test_lots_of_one_account_that_end_in_one_chunk_end_once_each(house: Ho
     await sweeps.sweep(house.deps, DueKind.EXPIRY, chunk=8)
     assert await expired(house) == 15
     assert [(await house.account(each)).balance for each in members] == [0] * 5
+    assert await house.breaches() == {}
+
+
+async def test_an_account_that_is_due_since_two_moments_is_done_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named twice, its lots would end twice, and their chunk be done anew by halves."""
+    members = await members_with_points(house, 3)
+    await at(house, "2026-11-02T12:00")
+    await house.earn_all([house.item(member_id=each, till=till(7)) for each in members])
+    tries: list[int] = []
+    end_lots = sweeping.end_lots
+
+    async def counted(conn: Connection, names: Sequence[AccountName], **said: Any) -> Any:
+        tries.append(len(names))
+        return await end_lots(conn, names, **said)
+
+    monkeypatch.setattr(sweeping, "end_lots", counted)
+    await at(house, "2027-03-03T12:00")
+    assert await sweeps.sweep(house.deps, DueKind.EXPIRY) == 3
+    assert (tries, await expired(house)) == ([3], 3)
+    assert [(await house.account(each)).balance for each in members] == [0] * 3
     assert await house.breaches() == {}
 
 

@@ -190,7 +190,8 @@ async def _expire(deps: Deps, due: Sequence[DueAccount], *, waits: bool) -> int:
     """Post the overdue expiry of some accounts; for how many there was any."""
 
     async def work(conn: Connection) -> list[EndedLot]:
-        names = [each.name for each in due]
+        # An account that is overdue since two moments is due twice, and done once.
+        names = list(dict.fromkeys(each.name for each in due))
         if waits:
             await sweeping.lock(conn, names)
         nows = {chain_id: deps.clock.now(chain_id) for chain_id in {name[0] for name in names}}
