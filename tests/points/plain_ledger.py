@@ -226,6 +226,8 @@ class Member:
                     raise Refused("refund_exceeds_sale")
                 sold.take_out(how)
             case int():
+                if how < 1:
+                    raise Refused("number_out_of_range")
                 off = min(Fraction(how), sold.paid)
                 for item in sold.items:
                     item.money = item.money * (1 - off / sold.paid)

@@ -258,6 +258,21 @@ async def walks(house: House, count: int) -> None:
     assert broken == []
 
 
+async def test_a_sale_of_which_no_money_is_left_gives_none_back(house: House) -> None:
+    """R29, R33: part of the money went back, then the line for one of as much less."""
+    walk = Course(house=house).walk()
+    await walk.open(spend_minor=100, clamps=False, tiers=False, months=None)
+    sold = await walk.sell([(1, 3000)])
+    await walk.refund(sold, 1200, again=False)
+    await walk.exchange(sold, {sold.items[0].uid: 1}, [(1, 1200)])
+    assert share_of(sold, 500) == 0
+    for how in (0, None):
+        await walk.preview(sold, how)
+        await walk.refund(sold, how, again=False)
+        await walk.compare()
+    await walk.end()
+
+
 @pytest.mark.timeout(600)
 async def test_service_and_model_agree_on_any_walk(house: House) -> None:
     """A tenth of the walks of `make chaos`."""

@@ -99,13 +99,15 @@ class Walk:
     async def earn(self, points: int) -> pb.EarnItem:
         item = self.house.item(till=pb.TillOrigin(points=points))
         (outcome,) = await self.house.earn_all([item])
+        assert not outcome.HasField("refusal"), outcome.refusal
         self.member.earn(points, self.now)
         assert outcome.earned.balance == self.member.usable(self.now)
         return item
 
     async def earn_again(self, item: pb.EarnItem) -> None:
         """A resend is answered as the first was, and does nothing."""
-        await self.house.earn_all([item])
+        (outcome,) = await self.house.earn_all([item])
+        assert not outcome.HasField("refusal"), outcome.refusal
 
     async def adjust(self, points: int, *, below_zero: bool) -> None:
         await self._agree(
