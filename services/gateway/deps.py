@@ -94,7 +94,7 @@ class Salons:
         return list((await self._of(chain_id)).values())
 
     async def find(self, chain_id: str, salon_id: str) -> Salon | None:
-        """One salon of the chain; one that was opened a moment ago is found too."""
+        """One salon of the chain; one just opened is found within `SALON_MISS_SECONDS`."""
         salon = (await self._of(chain_id)).get(salon_id)
         if salon is not None:
             return salon
