@@ -49,7 +49,8 @@ class _InOnePiece:
 
     def _send(self) -> None:
         written, self._written = self._written, []
-        if written:
+        # Whoever has gone meanwhile is sent nothing more.
+        if written and not self._transport.is_closing():
             self._transport.write(written[0] if len(written) == 1 else b"".join(written))
 
 

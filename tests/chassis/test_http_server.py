@@ -73,6 +73,24 @@ async def test_an_answer_is_one_piece(asked: bytes, closes: bool) -> None:
     assert wire.closed is closes
 
 
+async def test_who_has_gone_meanwhile_is_sent_nothing() -> None:
+    """uvloop raises at a write on a connection that is gone."""
+    left = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("Bonjour")(scope, receive, send)
+        wire.closed = True
+        left.set()
+
+    wire, say = connected(app)
+    say(REQUEST)
+    async with asyncio.timeout(5):
+        await left.wait()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert wire.sent == []
+
+
 async def test_a_stream_waits_for_nothing_that_comes_later() -> None:
     """The head of live news, and each of them, leaves as soon as it is there."""
     goes_on = asyncio.Event()
