@@ -149,17 +149,18 @@ async def test_an_account_that_is_due_since_two_moments_is_done_once(
     members = await members_with_points(house, 3)
     await at(house, "2026-11-02T12:00")
     await house.earn_all([house.item(member_id=each, till=till(7)) for each in members])
-    tries: list[int] = []
+    tries: list[AccountName] = []
     end_lots = sweeping.end_lots
 
     async def counted(conn: Connection, names: Sequence[AccountName], **said: Any) -> Any:
-        tries.append(len(names))
+        tries.extend(name for name in names if name[0] == chain_of(house))
         return await end_lots(conn, names, **said)
 
     monkeypatch.setattr(sweeping, "end_lots", counted)
     await at(house, "2027-03-03T12:00")
-    assert await sweeps.sweep(house.deps, DueKind.EXPIRY) == 3
-    assert (tries, await expired(house)) == ([3], 3)
+    await sweeps.sweep(house.deps, DueKind.EXPIRY)
+    assert len(tries) == len(set(tries)) == 3
+    assert await expired(house) == 3
     assert [(await house.account(each)).balance for each in members] == [0] * 3
     assert await house.breaches() == {}
 
