@@ -173,3 +173,22 @@ class Ledger:
             balance=self.balance,
             occurred_at=stamp(self.now),
         )
+
+
+async def a_member(messaging: MessagingHarness, **words: Any) -> Ledger:
+    """Alice, who joined some days ago and was welcomed, with her account."""
+    chain_id = await messaging.chain()
+    contact = await messaging.enroll(chain_id, **words)
+    await messaging.drain()
+    messaging.clock.advance(timedelta(days=3))
+    ledger = Ledger(messaging=messaging, chain_id=chain_id, member_id=contact.member_id)
+    await ledger.program()
+    return ledger
+
+
+async def regular(messaging: MessagingHarness, **words: Any) -> Ledger:
+    """Alice, who has had her first points before."""
+    ledger = await a_member(messaging, **words)
+    await ledger.earn(4)
+    await messaging.drain()
+    return ledger

@@ -52,10 +52,7 @@ WHERE contact.chain_id = $1 AND contact.erased_at IS NULL
   AND ($7::bigint IS NULL OR coalesce(held.balance, 0) <= $7)
   AND ($8::uuid[] IS NULL OR held.tier_ids && $8)
   AND ($9::text[] IS NULL OR left(right(contact.birthday, 5), 2) = ANY($9))
-  AND ($10::uuid[] IS NULL OR EXISTS (
-      SELECT FROM member_salon
-      WHERE member_salon.chain_id = $1 AND member_salon.member_id = contact.member_id
-        AND member_salon.salon_id = ANY($10)))
+  AND ($10::uuid[] IS NULL OR member_standing.salon_ids && $10)
   AND ($11::text[] IS NULL OR coalesce(contact.language, $12::text) = ANY($11))
   AND ($13::text[] IS NULL OR way.channel = ANY($13))
 """

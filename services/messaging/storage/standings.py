@@ -112,32 +112,30 @@ async def note_visits(conn: Connection, visits: Sequence[Visit]) -> dict[MemberK
     """Note that members were here; an older visit that is told late moves nothing. In their order.
 
     What brought each of these members her first points: the first earn told did, and that stays
-    for ever. One statement: this runs for every earn.
+    for ever. Of members who were erased nothing is noted or said. One statement and one row each:
+    this runs for every earn.
     """
     if not visits:
         return {}
     rows = await conn.fetch(
         """
-        WITH visit AS (
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[])
-                          WITH ORDINALITY AS told
-                          (chain_id, member_id, salon_id, at, earned_by, place)
-        ), salon AS (
-            INSERT INTO member_salon AS kept (chain_id, member_id, salon_id, last_visit_at)
-            SELECT chain_id, member_id, salon_id, max(at) FROM visit WHERE salon_id IS NOT NULL
-            GROUP BY chain_id, member_id, salon_id
-            ORDER BY chain_id, member_id, salon_id
-            ON CONFLICT (chain_id, member_id, salon_id) DO UPDATE
-                SET last_visit_at = excluded.last_visit_at
-                WHERE kept.last_visit_at < excluded.last_visit_at
-        )
-        INSERT INTO member_standing AS kept (chain_id, member_id, last_visit_at, first_earn)
+        INSERT INTO member_standing AS kept
+            (chain_id, member_id, last_visit_at, salon_ids, first_earn)
         SELECT chain_id, member_id, max(at),
+               coalesce(array_agg(DISTINCT salon_id) FILTER (WHERE salon_id IS NOT NULL), '{}'),
                (array_agg(earned_by ORDER BY place) FILTER (WHERE earned_by IS NOT NULL))[1]
-        FROM visit GROUP BY chain_id, member_id ORDER BY chain_id, member_id
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[])
+             WITH ORDINALITY AS told (chain_id, member_id, salon_id, at, earned_by, place)
+        GROUP BY chain_id, member_id ORDER BY chain_id, member_id
         ON CONFLICT (chain_id, member_id) DO UPDATE
             SET last_visit_at = greatest(kept.last_visit_at, excluded.last_visit_at),
+                salon_ids = CASE
+                    WHEN kept.salon_ids @> excluded.salon_ids THEN kept.salon_ids
+                    ELSE ARRAY(
+                        SELECT unnest(kept.salon_ids) UNION SELECT unnest(excluded.salon_ids))
+                END,
                 first_earn = coalesce(kept.first_earn, excluded.first_earn), recorded_at = now()
+            WHERE kept.erased_at IS NULL
         RETURNING chain_id, member_id, first_earn
         """,
         [each.chain_id for each in visits],
@@ -252,12 +250,16 @@ async def accounts_of(
 
 
 async def forget(conn: Connection, chain_id: ChainId, member_id: MemberId) -> None:
-    """Forget what an erased member did; her accounts stay, for they bear no trace of her."""
+    """Forget what an erased member did, also what is told of it later. Repeatable.
+
+    Her accounts stay, for they bear no trace of her.
+    """
     await conn.execute(
-        "DELETE FROM member_salon WHERE chain_id = $1 AND member_id = $2", chain_id, member_id
-    )
-    await conn.execute(
-        "UPDATE member_standing SET last_visit_at = NULL WHERE chain_id = $1 AND member_id = $2",
+        """
+        INSERT INTO member_standing (chain_id, member_id, erased_at) VALUES ($1, $2, now())
+        ON CONFLICT (chain_id, member_id) DO UPDATE
+            SET last_visit_at = NULL, salon_ids = '{}', erased_at = excluded.erased_at
+        """,
         chain_id,
         member_id,
     )

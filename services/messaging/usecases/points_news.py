@@ -121,12 +121,12 @@ class _Known:
     """What decides whether something is told."""
 
     settings: Mapping[ChainId, MessageSettings]
-    # The posting or sale that brought a member her first points.
+    # The posting or sale that brought a member her first points; not of those who were erased.
     first_earns: Mapping[MemberKey, str | None]
 
     def is_first(self, visit: Visit) -> bool:
         """Whether it brought her first points."""
-        return self.first_earns[(visit.chain_id, visit.member_id)] == visit.earned_by
+        return self.first_earns.get((visit.chain_id, visit.member_id)) == visit.earned_by
 
     def is_receipted(self, visit: Visit) -> bool:
         """Told as the chain chose, where it earned something: always, the first time, never."""
