@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,10 +16,16 @@ def child(
     module: str, orders: Mapping[str, Any], env: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """What a module says when it is given these orders."""
+    # Unbuffered, Python does not write on where a pipe has taken a part.
+    buffered = {
+        name: value
+        for name, value in (os.environ if env is None else env).items()
+        if name != "PYTHONUNBUFFERED"
+    }
     ended = subprocess.run(
         [sys.executable, "-m", module],
         input=json.dumps(orders),
-        env=None if env is None else dict(env),
+        env=buffered,
         cwd=ROOT,
         capture_output=True,
         text=True,
