@@ -16,6 +16,7 @@ import structlog
 from services.chassis import context
 from services.chassis.errors import InvariantViolated, RateLimited, RemoteRefusal, Unavailable
 from services.chassis.metrics import GATHERED_ITEMS, GATHERING_ITEMS
+from services.chassis.patience import Patience
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +65,15 @@ class _Parcel(Generic[Item, Answer]):
         self.until = until
         self.request_id = context.request_id()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its caller waits no more."""
+        return self.done.done()
+
+    def give_up(self) -> None:
+        """Tell its caller that there was no answer in time."""
+        self.done.set_exception(Unavailable("there was no answer in time"))
+
 
 _Place: TypeAlias = tuple[_Parcel[Item, Answer], int]
 
@@ -99,9 +109,7 @@ class Gathering(Generic[Item, Answer]):
         self._in_flight = 0
         self._watch: asyncio.TimerHandle | None = None
         self._waiting: deque[_Place[Item, Answer]] = deque()
-        # In the order of their deadlines, for all may wait as long; one timer serves them all.
-        self._patient: deque[_Parcel[Item, Answer]] = deque()
-        self._deadline: asyncio.TimerHandle | None = None
+        self._patience: Patience[_Parcel[Item, Answer]] = Patience()
         self._workers: set[asyncio.Task[None]] = set()
         self._sizes = GATHERED_ITEMS.labels(name)
         GATHERING_ITEMS.labels(name).set_function(lambda: len(self._waiting))
@@ -138,7 +146,7 @@ class Gathering(Generic[Item, Answer]):
             await self._lead(parcel)
         if parcel.left:
             self._watch_over()
-            self._wait_with_patience(parcel)
+            self._patience.add(parcel)
             await parcel.done
         return parcel.answers  # type: ignore[return-value]  # none is left unanswered
 
@@ -146,27 +154,6 @@ class Gathering(Generic[Item, Answer]):
         """Finish what is queued; for a gentle stop."""
         while self._workers:
             await asyncio.gather(*self._workers, return_exceptions=True)
-
-    def _wait_with_patience(self, parcel: _Parcel[Item, Answer]) -> None:
-        """Let this parcel, too, fail when its time is over."""
-        while self._patient and self._patient[0].done.done():
-            self._patient.popleft()
-        self._patient.append(parcel)
-        if self._deadline is None:
-            self._expire()
-
-    def _expire(self) -> None:
-        """Fail whoever has waited too long, and come again for the next one."""
-        loop = asyncio.get_running_loop()
-        while self._patient and (
-            self._patient[0].done.done() or self._patient[0].until <= loop.time()
-        ):
-            late = self._patient.popleft().done
-            if not late.done():
-                late.set_exception(Unavailable("there was no answer in time"))
-        self._deadline = None
-        if self._patient:
-            self._deadline = loop.call_at(self._patient[0].until, self._expire)
 
     def _may_begin(self, *, beside: int) -> bool:
         """Whether those who wait are worth a call beside so many others."""

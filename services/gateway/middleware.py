@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.chassis import context
+from services.chassis.patience import Patience
 from services.gateway import metrics
 from services.gateway.errors import ApiError
 from services.gateway.headers import header
@@ -136,12 +137,39 @@ def _method(scope: Scope) -> str:
     return method if method in _METHODS else "OTHER"
 
 
+class _Reading:
+    """A body that is on its way, read by the current task, for so long and no longer."""
+
+    __slots__ = ("_given_up", "_task", "is_over", "until")
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._given_up = False
+        self.is_over = False
+        self.until = asyncio.get_running_loop().time() + BODY_SECONDS_MAX
+
+    def end(self) -> None:
+        """It is read, or nobody reads it any more."""
+        self.is_over, self._task = True, None
+
+    def give_up(self) -> None:
+        """Interrupt the task that reads it."""
+        if self._task is not None:
+            self._given_up = True
+            self._task.cancel()
+
+    def was_given_up(self) -> bool:
+        """Whether only we have cancelled the task, which goes on then."""
+        return self._given_up and self._task is not None and self._task.uncancel() == 0
+
+
 class BodyLimit:
     """Reads the whole body before the route does, up to its size and within its time."""
 
     def __init__(self, app: ASGIApp, *, respond: Respond) -> None:
         self._app = app
         self._respond = respond
+        self._patience: Patience[_Reading] = Patience()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request whose body is small enough; refuse the others with 413 or 408."""
@@ -149,15 +177,20 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         bytes_max = PHOTO_BYTES_MAX if _PHOTO_PATH.fullmatch(scope["path"]) else BODY_BYTES_MAX
+        reading = _Reading()
+        self._patience.add(reading)
         try:
-            async with asyncio.timeout(BODY_SECONDS_MAX):
-                body = await _read(receive, bytes_max)
+            body = await _read(receive, bytes_max)
         except ApiError as error:
             await self._refuse(error, scope, receive, send)
             return
-        except TimeoutError:
+        except asyncio.CancelledError:
+            if not reading.was_given_up():
+                raise
             await self._refuse(ApiError.of("REQUEST_TIMEOUT"), scope, receive, send)
             return
+        finally:
+            reading.end()
         if body is None:
             return
         replayed = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +14,7 @@ from fastapi import FastAPI, Request
 from prometheus_client import generate_latest
 
 from services.chassis.metrics import REGISTRY
+from services.gateway import middleware
 from services.gateway.app import create_app
 from services.gateway.middleware import BODY_BYTES_MAX, RequestEnvelope
 
@@ -101,6 +104,55 @@ async def test_a_body_may_have_a_megabyte(site: httpx.AsyncClient, size: int, st
         answer = await site.post("/echo", content=sent)
         assert answer.status_code == status
         assert answer.headers["request-id"]
+
+
+async def test_a_body_that_does_not_end_is_not_waited_for(
+    site: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever holds a connection is told so; whoever is slow beside him is not."""
+    monkeypatch.setattr(middleware, "BODY_SECONDS_MAX", 0.2)
+    ended = asyncio.Event()
+
+    async def stream(pause: float) -> AsyncIterator[bytes]:
+        yield b"abc"
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), pause)
+        yield b"def"
+
+    async def send(pause: float) -> httpx.Response:
+        content: Any = stream(pause)
+        return await site.post("/echo", content=content)
+
+    async with asyncio.timeout(10):
+        slow = asyncio.create_task(send(0.05))
+        held = asyncio.create_task(send(60))
+        assert (await slow).json() == {"bytes": 6}
+        refused = await held
+        # One more for the timer, which has rested meanwhile.
+        again = await send(60)
+    for answer in (refused, again):
+        assert answer.status_code == 408
+        assert answer.json()["errors"][0]["code"] == "REQUEST_TIMEOUT"
+        assert answer.headers["connection"] == "close"
+
+
+async def test_who_leaves_while_he_sends_is_not_told_that_he_was_slow(
+    site: httpx.AsyncClient,
+) -> None:
+    begun = asyncio.Event()
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield b"abc"
+        begun.set()
+        await asyncio.Event().wait()
+
+    content: Any = stream()
+    leaving = asyncio.create_task(site.post("/echo", content=content))
+    async with asyncio.timeout(10):
+        await begun.wait()
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
 
 
 async def test_a_fault_of_ours_says_nothing_of_the_inside(
