@@ -62,6 +62,8 @@ class RequestEnvelope:
             wanted["strict-transport-security"] = "max-age=31536000"
         self._headers = [(name.encode(), value.encode()) for name, value in wanted.items()]
         self._names = frozenset(name for name, _ in self._headers)
+        self._in_flight = 0
+        metrics.HTTP_IN_FLIGHT.set_function(lambda: self._in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -81,7 +83,7 @@ class RequestEnvelope:
             await send(message)
 
         begun = time.perf_counter()
-        metrics.HTTP_IN_FLIGHT.inc()
+        self._in_flight += 1
         bound = context.REQUEST_ID.set(request_id)
         try:
             if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
@@ -98,7 +100,7 @@ class RequestEnvelope:
                 await response(scope, receive, send_with_headers)
         finally:
             context.REQUEST_ID.reset(bound)
-            metrics.HTTP_IN_FLIGHT.dec()
+            self._in_flight -= 1
             metrics.request_seconds(_method(scope), _route(scope), status // 100).observe(
                 time.perf_counter() - begun
             )

@@ -31,6 +31,10 @@ async def site() -> AsyncIterator[httpx.AsyncClient]:
     async def echo(request: Request) -> dict[str, int]:
         return {"bytes": len(await request.body())}
 
+    @app.get("/metrics-seen", include_in_schema=False)
+    async def seen() -> str:
+        return generate_latest(REGISTRY).decode()
+
     @app.get("/broken/{thing}", include_in_schema=False)
     async def broken(thing: str) -> None:
         raise RuntimeError(f"secret of {thing}")
@@ -175,6 +179,14 @@ async def test_metrics_know_routes_and_not_people(site: httpx.AsyncClient) -> No
     assert 'route="/v2/customers/{customer_id}"' in metrics
     assert 'route="none"' in metrics
     assert "alice" not in metrics
+
+
+async def test_the_requests_in_hand_are_counted(site: httpx.AsyncClient) -> None:
+    seen = (await site.get("/metrics-seen")).json()
+    await site.get("/broken/glass")
+    after = generate_latest(REGISTRY).decode()
+    assert "loyalty_http_requests_in_flight 1.0" in seen
+    assert "loyalty_http_requests_in_flight 0.0" in after
 
 
 async def test_a_page_that_is_not_there_is_told_to_people_as_a_page(
