@@ -70,15 +70,16 @@ async def _measure(
     taken: list[Round] = []
     if set(size.parts) - {sizes.FANOUT}:
         await platform.load(stack, world, accounts=size.accounts)
+    # Early: a stack that has measured for minutes has more to write back than one just started.
+    linear = await _linearity(drives, flush) if sizes.LINEARITY in size.parts else None
+    if linear:
+        _say(report.of_linearity(linear), begun)
     if {sizes.ROUNDS, sizes.ENDING} & set(size.parts):
         await yardstick.prepare(stack, world)
     if sizes.ROUNDS in size.parts:
         async for number, one in rounds.several(drives, flush, begun=begun):
             taken.append(one)
             _say(report.of_round(number, one), begun)
-    linear = await _linearity(drives, flush) if sizes.LINEARITY in size.parts else None
-    if linear:
-        _say(report.of_linearity(linear), begun)
     soaked = await soak.measure(drives) if sizes.SOAK in size.parts else None
     if soaked:
         _say(report.of_soak(soaked), begun)
@@ -96,7 +97,7 @@ async def _measure(
 
 
 async def _linearity(drives: Drives, flush: Flush) -> Linearity:
-    """Both stacks' PostgreSQL behind the same library, which delays nothing by then."""
+    """Both stacks' PostgreSQL behind the same library, which delays nothing here."""
     with flush.preloaded():
         return await linearity.measure(drives)
 

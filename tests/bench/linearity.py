@@ -46,7 +46,8 @@ async def measure(drives: Drives) -> Linearity:
         ends.push_async_callback(conn.close)
         world = await platform.people(stack, accounts=size.few_accounts)
         few = Drives(stack, world, size, conn)
-        await few.drive(ACCUMULATE)
+        for one in (drives, few):
+            await one.drive(ACCUMULATE)
         turns = [await _turn(drives, few, number) for number in range(size.turns)]
         faults = [*await _faults(drives, [turn.many for turn in turns])]
         faults += await _faults(few, [turn.few for turn in turns])
