@@ -54,7 +54,7 @@ _EMPTY = """
 TRUNCATE chain_number_act, program_change, program_change_read, provider_status, message_send,
          send_recipient, offer_coupon, idempotency, chain_number, offer_copy, scheduled_message,
          chain_copy, contact, consent_record, consent, correspondence, inbound_sms, delivery,
-         delivery_attempt, sandbox_message, member_account, member_standing,
+         delivery_attempt, sandbox_message, member_account, member_standing, member_salon,
          program_copy, message_settings, message_template, sms_day, early_news, email_asked,
          outbox, inbox, dead_letter, consumer_position
 """

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
+from services.chassis import migrate
 from services.chassis.postgres import Connection, in_transaction
 from services.messaging.domain.chain import ChainId
 from services.messaging.usecases import contacts
+from tests import engines
 from tests.messaging.conftest import MessagingHarness
 from tests.messaging.ledger import Ledger, a_member, regular
 
@@ -58,3 +63,52 @@ async def erase(ledger: Ledger) -> None:
         await contacts.forget_contact(conn, ChainId(ledger.chain_id), ledger.member_id)
 
     await in_transaction(ledger.messaging.pool, work)
+
+
+async def test_what_was_kept_in_two_rows_is_kept_in_one(
+    postgres: engines.Postgres, tmp_path: Path
+) -> None:
+    """Visits of before are carried over, and those of an erased member are forgotten."""
+    urls = await postgres.create_empty_database("messaging")
+    before = tmp_path / "services"
+    for room in ("chassis", "messaging"):
+        shutil.copytree(migrate.SERVICES / room / "migrations", before / room / "migrations")
+    for path in (before / "messaging" / "migrations").glob("*.sql"):
+        if path.name >= "0033":
+            path.unlink()
+    await migrate.migrate(urls.owner_url, "messaging", services=before, quiet=True)
+    chain, alice, erased, salons = uuid4(), uuid4(), uuid4(), [uuid4(), uuid4()]
+    conn = await asyncpg.connect(urls.owner_url)
+    try:
+        for member in (alice, erased):
+            await conn.execute(
+                "INSERT INTO member_standing (chain_id, member_id, last_visit_at, first_earn)"
+                " VALUES ($1, $2, now(), 'sale')",
+                chain,
+                member,
+            )
+            for salon in salons:
+                await conn.execute(
+                    "INSERT INTO member_salon VALUES ($1, $2, $3, now())", chain, member, salon
+                )
+        gone = uuid4()
+        for member in (erased, gone):
+            await conn.execute(
+                "INSERT INTO contact VALUES"
+                " ($1, $2, '', '', '', NULL, NULL, '', false, false, 2, now())",
+                chain,
+                member,
+            )
+        await migrate.migrate(urls.owner_url, "messaging", quiet=True)
+        rows = await conn.fetch(
+            "SELECT member_id, last_visit_at IS NULL AS never, salon_ids, erased_at IS NULL AS here"
+            " FROM member_standing"
+        )
+    finally:
+        await conn.close()
+    found = {row["member_id"]: row for row in rows}
+    assert sorted(found[alice]["salon_ids"]) == sorted(salons)
+    assert (found[alice]["never"], found[alice]["here"]) == (False, True)
+    for member in (erased, gone):
+        kept = found[member]
+        assert (kept["never"], kept["salon_ids"], kept["here"]) == (True, [], False)

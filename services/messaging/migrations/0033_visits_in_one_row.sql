@@ -14,10 +14,10 @@ SELECT chain_id, member_id, max(last_visit_at), array_agg(salon_id)
 FROM member_salon GROUP BY chain_id, member_id
 ON CONFLICT (chain_id, member_id) DO UPDATE SET salon_ids = excluded.salon_ids;
 
-UPDATE member_standing SET erased_at = contact.erased_at
-FROM contact
-WHERE contact.chain_id = member_standing.chain_id
-  AND contact.member_id = member_standing.member_id
-  AND contact.erased_at IS NOT NULL;
+INSERT INTO member_standing AS kept (chain_id, member_id, erased_at)
+SELECT chain_id, member_id, erased_at FROM contact WHERE erased_at IS NOT NULL
+ON CONFLICT (chain_id, member_id) DO UPDATE
+    SET last_visit_at = NULL, salon_ids = '{}', erased_at = excluded.erased_at;
 
-DROP TABLE member_salon;
+-- `member_salon` stays for processes of the release before: the next release takes over what they
+-- still wrote, and drops it.

@@ -263,3 +263,7 @@ async def forget(conn: Connection, chain_id: ChainId, member_id: MemberId) -> No
         chain_id,
         member_id,
     )
+    # Only the release before still writes it (0033_visits_in_one_row.sql).
+    await conn.execute(
+        "DELETE FROM member_salon WHERE chain_id = $1 AND member_id = $2", chain_id, member_id
+    )
