@@ -179,20 +179,21 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         bytes_max = PHOTO_BYTES_MAX if _PHOTO_PATH.fullmatch(scope["path"]) else BODY_BYTES_MAX
-        reading = _Reading()
+        reading, body, refusal = _Reading(), None, None
         self._patience.add(reading)
         try:
             body = await _read(receive, bytes_max)
         except ApiError as error:
-            await self._refuse(error, scope, receive, send)
-            return
+            refusal = error
         except asyncio.CancelledError:
             if not reading.was_given_up():
                 raise
-            await self._refuse(ApiError.of("REQUEST_TIMEOUT"), scope, receive, send)
-            return
+            refusal = ApiError.of("REQUEST_TIMEOUT")
         finally:
             reading.end()
+        if refusal is not None:
+            await self._refuse(refusal, scope, receive, send)
+            return
         if body is None:
             return
         replayed = False

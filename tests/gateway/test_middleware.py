@@ -12,11 +12,14 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 from prometheus_client import generate_latest
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from services.chassis.metrics import REGISTRY
 from services.gateway import middleware
 from services.gateway.app import create_app
-from services.gateway.middleware import BODY_BYTES_MAX, RequestEnvelope
+from services.gateway.errors import ApiError
+from services.gateway.middleware import BODY_BYTES_MAX, BodyLimit, RequestEnvelope
 
 
 @pytest.fixture
@@ -138,6 +141,31 @@ async def test_a_body_that_does_not_end_is_not_waited_for(
         assert answer.status_code == 408
         assert answer.json()["errors"][0]["code"] == "REQUEST_TIMEOUT"
         assert answer.headers["connection"] == "close"
+
+
+async def test_a_refusal_may_take_longer_than_the_body_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The time is that of the body: whoever hears slowly why it is too large hears it all."""
+    monkeypatch.setattr(middleware, "BODY_SECONDS_MAX", 0.1)
+    told: list[str] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"x" * (BODY_BYTES_MAX + 1), "more_body": False}
+
+    async def send(message: Message) -> None:
+        told.append(message["type"])
+        await asyncio.sleep(0.3)
+
+    async def respond(request: Request, error: ApiError) -> Response:
+        return Response(error.code)
+
+    async def unwanted(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    await BodyLimit(unwanted, respond=respond)(scope, receive, send)
+    assert told == ["http.response.start", "http.response.body"]
 
 
 async def test_who_leaves_while_he_sends_is_not_told_that_he_was_slow(
