@@ -52,9 +52,12 @@ async def _gaps(stack: Stack, service: str, group: str) -> float:
 
 
 async def _let_the_pause_pass(stack: Stack) -> None:
-    """As if no service had replayed its outbox in the last minute."""
+    """As if no service had replayed its outbox in the last minute, and nobody wished for it.
+
+    A wish that is left over would be granted at once, and the next one not for a minute.
+    """
     async with Redis.from_url(stack.redis_url) as redis:
-        async for key in redis.scan_iter(match="replay:*:done"):
+        async for key in redis.scan_iter(match="replay:*"):
             await redis.delete(key)
 
 
